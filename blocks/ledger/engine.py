@@ -1,0 +1,74 @@
+"""Opening the ledger: SQLite (WAL, foreign keys, durable commits) or PostgreSQL, migrated to the newest schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from blocks.errors import Transient
+
+Sessions = sessionmaker[Session]
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for a ledger or directory URL.
+
+    SQLite: write transactions begin IMMEDIATE, so that two writers queue instead of failing at commit; a commit is on
+    disk when it returns (synchronous=FULL); deleted content is overwritten (secure_delete).
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 30}, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the ledger's schema to the newest revision; several processes may call it at once."""
+    config = Config()
+    config.set_main_option("script_location", "blocks.ledger:migrations")
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '30s'")
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7046029254386353131)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def transaction(sessions: Sessions) -> Iterator[Session]:
+    """One transaction of the ledger: committed on leaving, rolled back on an error.
+
+    Raises Transient when the database is locked, restarting or gone; constraint errors pass through.
+    """
+    try:
+        with sessions.begin() as session:
+            yield session
+    except OperationalError as error:
+        raise Transient(f"the ledger did not answer: {type(error.orig).__name__}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Transient("the ledger's connection was lost") from error
+        raise

@@ -1,0 +1,1 @@
+"""Alembic migrations of the ledger; `migrate` in `blocks.ledger.engine` runs them."""

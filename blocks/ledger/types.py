@@ -1,0 +1,94 @@
+"""Column types and states shared by the tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import DateTime
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: zone-aware in Python, UTC in the database. A naive value is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; SQLite gets it without the offset it cannot keep."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment in the ledger has a zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database, always UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class OrderState(StrEnum):
+    """TM Forum's product order states, those that occur here. `pending` waits for the money."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    PENDING = "pending"
+    HELD = "held"
+    IN_PROGRESS = "inProgress"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class ServiceState(StrEnum):
+    """TM Forum's service states, those that occur here."""
+
+    DESIGNED = "designed"
+    RESERVED = "reserved"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+class InboxState(StrEnum):
+    """An event: new, worked on, done, or parked for a person after too many attempts."""
+
+    NEW = "new"
+    CLAIMED = "claimed"
+    DONE = "done"
+    PARKED = "parked"
+
+
+class PaymentState(StrEnum):
+    """A payment as its provider tells it; `intended` is written before the provider is asked."""
+
+    INTENDED = "intended"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+    DISPUTED = "disputed"
+
+
+class NoticeState(StrEnum):
+    """A notice: queued, in the middle of sending, sent, proven delivered, bounced, or given up."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+
+
+class ObligationState(StrEnum):
+    """An obligation: open, warned of, breached, fulfilled (in time or late), or no longer owed."""
+
+    OPEN = "open"
+    FULFILLED = "fulfilled"
+    LIFTED = "lifted"

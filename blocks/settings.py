@@ -1,0 +1,187 @@
+"""The environment as typed settings: variables `DOGOVOR_*`, or a `.env` file in the working directory.
+
+Defaults are the embedded ones: SQLite, a directory, mail as .eml files, a payment sandbox. `environment=production`
+refuses every sandbox part.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import EmailStr, Field, HttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from blocks.terms import calendars
+from blocks.terms.qs import PriceList, read_price_lists, sandbox_price_lists
+from blocks.terms.tariffs import Timeline
+
+Network = IPv4Network | IPv6Network
+
+# YooKassa's published notification sources; configuration because they change.
+YOOKASSA_NETWORKS = (
+    "185.71.76.0/27",
+    "185.71.77.0/27",
+    "77.75.153.0/25",
+    "77.75.154.128/25",
+    "77.75.156.11/32",
+    "77.75.156.35/32",
+    "2a02:5180::/32",
+)
+
+
+class Settings(BaseSettings):
+    """Everything that differs between one installation and another. Secrets are SecretStr and never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="DOGOVOR_", env_file=".env", frozen=True, extra="ignore")
+
+    environment: Literal["embedded", "production"] = "embedded"
+    home: Path = Path("~/.dogovor").expanduser()
+
+    ledger_url: str = ""
+    """SQLAlchemy URL of the ledger; empty: SQLite in `home`."""
+    directory_url: str = ""
+    """SQLAlchemy URL of the database that the XMPP, mail and SIP servers read; empty: SQLite in `home`."""
+    archive_dir: Path | None = None
+    """Where documents go; None: a directory in `home`."""
+    master_key: SecretStr | None = None
+    """32 bytes in hex that seal secrets in the ledger; None: a key file in `home` (embedded only)."""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=1, le=65535)
+    public_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
+    """How customers reach the gateway."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the reverse proxies whose X-Forwarded-For is believed."""
+    order_secrets: tuple[SecretStr, ...] = ()
+    """Standard Webhooks secrets (`whsec_...`) of the order sources, newest first; several during a rotation."""
+    requests_a_minute: int = Field(default=6000, ge=1)
+    """Requests accepted from one address in a minute before 429."""
+
+    provider_name: str = "Исполнитель"
+    provider_requisites: str = ""
+    """What an invoice prints as the payee's bank details."""
+    customer_domain: str = "example.net"
+    """The domain under which each KeepSecrets customer gets its own."""
+    qsockets_url: str = "wss://ws.example.net"
+
+    mail_from: EmailStr = "service@example.net"
+    bounce_address: EmailStr = "bounces@example.net"
+    operator_email: EmailStr = "operator@example.net"
+    smtp_host: str = ""
+    """Empty: mail is written as .eml files into `home`."""
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr | None = None
+    bounce_maildir: Path | None = None
+    """The Maildir in which delivery reports for `bounce_address` arrive."""
+
+    yookassa_url: str = "https://api.yookassa.ru/v3"
+    yookassa_shop: str = ""
+    yookassa_secret: SecretStr | None = None
+    yookassa_networks: tuple[Network, ...] = Field(default=YOOKASSA_NETWORKS, validate_default=True)
+
+    qs_tariffs_file: Path | None = None
+    """The operator's published QS price list; None: the example list (embedded only)."""
+    calendar_files: tuple[Path, ...] = ()
+    """Working-day tables that replace shipped years."""
+
+    @model_validator(mode="after")
+    def _production_is_whole(self) -> Settings:
+        if self.environment == "embedded":
+            return self
+        missing = [
+            name
+            for name, present in {
+                "DOGOVOR_LEDGER_URL": self.ledger_url,
+                "DOGOVOR_DIRECTORY_URL": self.directory_url,
+                "DOGOVOR_MASTER_KEY": self.master_key,
+                "DOGOVOR_ORDER_SECRETS": self.order_secrets,
+                "DOGOVOR_SMTP_HOST": self.smtp_host,
+                "DOGOVOR_BOUNCE_MAILDIR": self.bounce_maildir,
+                "DOGOVOR_YOOKASSA_SHOP": self.yookassa_shop,
+                "DOGOVOR_YOOKASSA_SECRET": self.yookassa_secret,
+                "DOGOVOR_QS_TARIFFS_FILE": self.qs_tariffs_file,
+                "DOGOVOR_PROVIDER_REQUISITES": self.provider_requisites,
+            }.items()
+            if not present
+        ]
+        if missing:
+            raise ValueError(f"production needs {', '.join(missing)}")
+        for name, url in (("DOGOVOR_PUBLIC_URL", self.public_url), ("DOGOVOR_YOOKASSA_URL", self.yookassa_url)):
+            if not str(url).startswith("https://"):
+                raise ValueError(f"production needs https in {name}")
+        if any(held.sandbox for _, held in self.qs_price_lists.entries):
+            raise ValueError("production refuses a price list marked sandbox")
+        return self
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's SQLAlchemy URL."""
+        return self.ledger_url or f"sqlite:///{self.home / 'ledger.sqlite3'}"
+
+    @property
+    def directory(self) -> str:
+        """The directory database's SQLAlchemy URL."""
+        return self.directory_url or f"sqlite:///{self.home / 'directory.sqlite3'}"
+
+    @property
+    def archive(self) -> Path:
+        """The archive's directory."""
+        return self.archive_dir or self.home / "archive"
+
+    @property
+    def outbox(self) -> Path:
+        """Where .eml files go when there is no SMTP server."""
+        return self.home / "outbox"
+
+    @cached_property
+    def qs_price_lists(self) -> Timeline[PriceList]:
+        """The QS price lists this installation sells by."""
+        if self.qs_tariffs_file is None:
+            return sandbox_price_lists()
+        return read_price_lists(self.qs_tariffs_file.read_text("utf-8"))
+
+    @cached_property
+    def key(self) -> bytes:
+        """The 32-byte master key; made once in `home` when none is configured (embedded only)."""
+        if self.master_key is not None:
+            key = bytes.fromhex(self.master_key.get_secret_value())
+        else:
+            path = self.home / "master.key"
+            if not path.exists():
+                self.home.mkdir(parents=True, exist_ok=True)
+                draft = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_hex(32))
+                try:
+                    os.link(draft, path)  # the first of several processes wins
+                except FileExistsError:
+                    pass
+                finally:
+                    draft.unlink()
+            key = bytes.fromhex(path.read_text())
+        if len(key) != 32:
+            raise ValueError("DOGOVOR_MASTER_KEY is 32 bytes in hex")
+        return key
+
+    def link(self, path: str) -> str:
+        """A public URL of the gateway."""
+        return str(self.public_url).rstrip("/") + path
+
+
+def load_settings() -> Settings:
+    """Settings from the environment, with the operator's calendars adopted.
+
+    Raises pydantic.ValidationError with the variable's name and what is wrong, never with a secret's value.
+    """
+    settings = Settings()
+    for path in settings.calendar_files:
+        calendars.adopt(path.read_text("utf-8"))
+    return settings

@@ -1,0 +1,98 @@
+"""KeepSecrets (KS): what is owed for outages and interception, each once in an agreement's life (App. 3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from fractions import Fraction
+
+from blocks.terms.base import Decision, Frozen, Moment, Verdict, rule
+from blocks.terms.deadlines import local_date
+from blocks.terms.ks import ZONE
+from blocks.terms.money import Money
+
+
+class Outage(Frozen):
+    """An interval without access to the services, ends included as instants; planned works already taken out."""
+
+    began_at: Moment
+    ended_at: Moment
+
+    @property
+    def length(self) -> timedelta:
+        """How long it lasted."""
+        return self.ended_at - self.began_at
+
+
+class OutageFacts(Frozen):
+    """A customer's outages, its yearly price, and whether this compensation was given before in the agreement."""
+
+    outages: tuple[Outage, ...]
+    yearly_price: Money
+    given_before: bool = False
+
+
+_HALF_HOUR, _HOUR, _LONG = timedelta(minutes=30), timedelta(hours=1), timedelta(hours=3)
+
+
+def _once(clause: str, facts: OutageFacts, what: str, amount: Money) -> Decision:
+    if facts.given_before:
+        return Decision(clause=clause, verdict=Verdict.REFUSED, what=f"{what}: given once already, and it is one-off")
+    return Decision(clause=clause, verdict=Verdict.OWED, what=what, amount=amount)
+
+
+@rule("KS-3.10a", OutageFacts)
+def short_outages(facts: OutageFacts) -> Decision:
+    """Two or more outages of 30 to 60 minutes in one calendar month: half of the yearly price, once in an agreement.
+
+    Both bounds are inclusive. An outage belongs to the Moscow month in which it began. Lengths are exact intervals.
+    """
+    months = Counter(
+        local_date(outage.began_at, ZONE).replace(day=1)
+        for outage in facts.outages
+        if _HALF_HOUR <= outage.length <= _HOUR
+    )
+    if not any(count > 1 for count in months.values()):
+        return Decision(clause="KS-3.10a", verdict=Verdict.REFUSED, what="no second such outage in one month")
+    return _once("KS-3.10a", facts, "half of the yearly price", facts.yearly_price.times(Fraction(1, 2)))
+
+
+@rule("KS-3.10b", OutageFacts)
+def long_outage(facts: OutageFacts) -> Decision:
+    """An outage of 3 hours or more without a break: the whole yearly price, once in an agreement.
+
+    Over 60 minutes and under 3 hours the agreement names no compensation: nothing is owed by itself, a person decides.
+    """
+    if any(outage.length >= _LONG for outage in facts.outages):
+        return _once("KS-3.10b", facts, "the whole yearly price", facts.yearly_price)
+    if any(_HOUR < outage.length < _LONG for outage in facts.outages):
+        return Decision(
+            clause="KS-3.10b", verdict=Verdict.PERSON, what="an outage between 60 minutes and 3 hours: not provided for"
+        )
+    return Decision(clause="KS-3.10b", verdict=Verdict.REFUSED, what="no outage of 3 hours")
+
+
+class InterceptionFacts(Frozen):
+    """A claim that a call was intercepted on the line, and what it is proven with."""
+
+    yearly_price: Money
+    recording: bool
+    addresses: bool
+    ports: bool
+    cipher: bool
+    given_before: bool = False
+
+
+@rule("KS-3.10c", InterceptionFacts)
+def intercepted_call(facts: InterceptionFacts) -> Decision:
+    """A call intercepted on the line, proven by its recording, both sides' addresses and ports, and the cipher.
+
+    Ten yearly prices, once in an agreement. An incomplete proof is not a refusal: a person decides.
+    """
+    if not (facts.recording and facts.addresses and facts.ports and facts.cipher):
+        return Decision(clause="KS-3.10c", verdict=Verdict.PERSON, what="the proof is not complete")
+    if facts.given_before:
+        return Decision(clause="KS-3.10c", verdict=Verdict.REFUSED, what="given once already, and it is one-off")
+    return Decision(
+        clause="KS-3.10c", verdict=Verdict.OWED, what="ten yearly prices", amount=facts.yearly_price.times(10)
+    )

@@ -1,0 +1,44 @@
+"""Figures of our own where the agreements are silent. Each is dated; none of them overrides a clause."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from blocks.terms.base import Frozen
+from blocks.terms.tariffs import Timeline
+
+Days = Annotated[int, Field(ge=1, le=365)]
+
+
+class OrderPolicy(Frozen):
+    """How long things may take in an order. Calendar days and minutes."""
+
+    payment_window_days: Days = 10
+    """An unpaid order is cancelled when these days have ended: the price of the day is not held for ever."""
+
+    activation_minutes: int = 60
+    """The time needed that KS-1.3 makes us state; counted from the payment."""
+
+    at_once_minutes: int = 5
+    """What "at the moment the payment is recorded" (QS-3.2.2) allows the machine."""
+
+    receipt_minutes: int = 15
+    """By when the confirmation of receipt (KS-1.3) must have been given."""
+
+    reveal_reminder_days: Days = 3
+    """The customer is reminded of an unopened one-time page after these days, once."""
+
+    reveal_hold_days: Days = 14
+    """An order whose page is still unopened is held for a person after these days."""
+
+    unmatched_payment_days: Days = 1
+    """Money that fits no order is shown to a person after these days."""
+
+    surplus_days: Days = 10
+    """A surplus (over- or double payment) is decided on by a person within these days."""
+
+
+ORDER_POLICY: Timeline[OrderPolicy] = Timeline("order policy", [(date(2019, 5, 30), OrderPolicy())])
