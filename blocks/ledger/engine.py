@@ -27,10 +27,10 @@ def open_engine(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=8, max_overflow=8)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30}, pool_size=8, max_overflow=8)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30}, pool_size=8, max_overflow=8)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

@@ -62,19 +62,24 @@ class Document(Base):
 
 
 class Notice(Base):
-    """A notice: composed, stored, then sent; delivery and bounce are its evidence. Links to secrets are placeholders."""
+    """A notice: queued with its facts, composed once, then sent; delivery and bounce are its evidence.
+
+    `facts` and `body` hold no secret: the link to a one-time page stands in the body as a placeholder.
+    """
 
     __tablename__ = "notices"
     __table_args__ = (Index("ix_notices_state_next", "state", "next_try_at"), Index("ix_notices_order", "order_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(120), unique=True)
+    kind: Mapped[str] = mapped_column(String(48))
     agreement: Mapped[str] = mapped_column(String(8))
-    clause: Mapped[str | None] = mapped_column(String(16))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    obligation_id: Mapped[int | None] = mapped_column(ForeignKey("obligations.id"))
     recipient: Mapped[str] = mapped_column(String(254))
-    subject: Mapped[str] = mapped_column(String(300))
-    body: Mapped[str] = mapped_column(Text)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    subject: Mapped[str | None] = mapped_column(String(300))
+    body: Mapped[str | None] = mapped_column(Text)
     document_key: Mapped[str | None] = mapped_column(ForeignKey("documents.key"))
     secret_purpose: Mapped[str | None] = mapped_column(String(48))
     state: Mapped[NoticeState]

@@ -30,7 +30,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         """From the database, always UTC."""
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 class OrderState(StrEnum):
@@ -43,7 +44,6 @@ class OrderState(StrEnum):
     IN_PROGRESS = "inProgress"
     CANCELLED = "cancelled"
     COMPLETED = "completed"
-    FAILED = "failed"
 
 
 class ServiceState(StrEnum):
@@ -87,7 +87,7 @@ class NoticeState(StrEnum):
 
 
 class ObligationState(StrEnum):
-    """An obligation: open, warned of, breached, fulfilled (in time or late), or no longer owed."""
+    """An obligation: open, fulfilled (in time or late), or lifted because nothing is owed any more."""
 
     OPEN = "open"
     FULFILLED = "fulfilled"

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from blocks.errors import NotFound
 from blocks.terms.money import Money
@@ -91,7 +91,7 @@ class Decision(Frozen):
     what: str
     deadline: Deadline | None = None
     amount: Money | None = None
-    values: Mapping[str, str | int | bool] = MappingProxyType({})
+    values: Mapping[str, str | int | bool] = Field(default_factory=dict)
 
     @property
     def allowed(self) -> bool:

@@ -48,7 +48,9 @@ class WorkYear(BaseModel):
 def computed_year(country: Country, year: int) -> WorkYear:
     """A year as the `holidays` package knows it: provisional by definition."""
     known = holidays.country_holidays(country, years=year)
-    day, off, worked = date(year, 1, 1), set(), set()
+    day = date(year, 1, 1)
+    off: set[date] = set()
+    worked: set[date] = set()
     while day.year == year:
         if known.is_working_day(day) != (day.weekday() < _SATURDAY):
             (off if day.weekday() < _SATURDAY else worked).add(day)

@@ -34,7 +34,7 @@ class Tariff(Frozen):
     title: str
     messages_a_day: int = Field(ge=1)
     connections: int = Field(ge=1)
-    prices: dict[int, Money] = {}
+    prices: dict[int, Money] = Field(default_factory=dict)
 
     @property
     def free(self) -> bool:
@@ -112,7 +112,7 @@ class ActivationFacts(Frozen):
 
 @rule("QS-3.2.2", ActivationFacts)
 def activation(facts: ActivationFacts) -> Decision:
-    """Token and URL appear only on activation: a free project's when created, a paid one's when its payment is recorded.
+    """Token and URL appear on activation only: a free project's when created, a paid one's at its recorded payment.
 
     A company's payment is recorded when its money arrives. "At the moment" allows the machine `at_once_minutes`.
     """
@@ -228,7 +228,7 @@ class NewTermsFacts(Frozen):
 def new_terms(facts: NewTermsFacts) -> Decision:
     """New tariffs and a new offer are published and notified at least 14 calendar days before they bind.
 
-    14 whole Moscow days lie between the later of the two and the first day they hold: day of notice + 15 at the soonest.
+    14 whole Moscow days lie between the later of the two and the first day they hold: that is day of notice + 15.
     """
     told_on = local_date(max(facts.published_at, facts.notified_at), ZONE)
     soonest = date.fromordinal(told_on.toordinal() + 15)
@@ -303,7 +303,7 @@ class RunningFacts(Frozen):
 
 @rule("QS-4.3.1", RunningFacts)
 def period_end(facts: RunningFacts) -> Decision:
-    """Nothing is ever charged by ourselves. After the last paid instant access is suspended; a new payment restores it."""
+    """We never charge by ourselves. After the last paid instant access is suspended; a new payment restores it."""
     over = facts.now > facts.paid_until
     return Decision(
         clause="QS-4.3.1",

@@ -1,0 +1,86 @@
+"""The office: everything a piece of work needs, opened once from the settings and handed down as one argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import sessionmaker
+
+from blocks.clients.archive import Archive, DirectoryArchive
+from blocks.clients.bounces import BounceMaildir
+from blocks.clients.directory import Directory
+from blocks.clients.mail import EmlDirectory, MailTransport, SmtpServer
+from blocks.clients.yookassa import YooKassa
+from blocks.ledger import Sessions, migrate, open_engine
+from blocks.sealing import Sealer
+from blocks.settings import Settings
+
+
+@dataclass(frozen=True)
+class Office:
+    """The ledger and the settings, with clients made when first used."""
+
+    settings: Settings
+    engine: Engine
+    sessions: Sessions
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals and opens secrets under the master key."""
+        return Sealer(self.settings.key)
+
+    @cached_property
+    def mail(self) -> MailTransport:
+        """SMTP where a server is configured, .eml files otherwise."""
+        return mail_transport(self.settings)
+
+    @cached_property
+    def bounces(self) -> BounceMaildir | None:
+        """The Maildir of delivery reports, if there is one."""
+        return BounceMaildir(self.settings.bounce_maildir) if self.settings.bounce_maildir else None
+
+    @cached_property
+    def archive(self) -> Archive:
+        """Documents by hash."""
+        return DirectoryArchive(self.settings.archive)
+
+    @cached_property
+    def payments(self) -> YooKassa:
+        """The online payments."""
+        return payment_client(self.settings)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The accounts that the servers read."""
+        directory = Directory(open_engine(self.settings.directory))
+        directory.prepare()
+        return directory
+
+
+def mail_transport(settings: Settings) -> MailTransport:
+    """The transport that the settings name."""
+    if not settings.smtp_host:
+        return EmlDirectory(settings.outbox)
+    return SmtpServer(
+        settings.smtp_host,
+        settings.smtp_port,
+        security=settings.smtp_security,
+        bounce_address=settings.bounce_address,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value() if settings.smtp_password else "",
+    )
+
+
+def payment_client(settings: Settings) -> YooKassa:
+    """The client of the shop that the settings name."""
+    secret = settings.yookassa_secret.get_secret_value() if settings.yookassa_secret else ""
+    return YooKassa(settings.yookassa_url, settings.yookassa_shop, secret)
+
+
+def open_office(settings: Settings) -> Office:
+    """Open the ledger, migrated to the newest schema. Raises Transient when its database is not there."""
+    engine = open_engine(settings.ledger)
+    migrate(engine)
+    return Office(settings, engine, sessionmaker(engine, expire_on_commit=False))

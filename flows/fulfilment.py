@@ -1,0 +1,101 @@
+"""The main job without Prefect: steps put together from tasks and reports, and the loop that takes them.
+
+Flows take the same steps as visible tasks. Whatever is killed in between goes on from what the ledger says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from blocks.errors import NotFound, Refused, TermsViolated
+from blocks.ledger import transaction
+from blocks.office import Office
+from reports.access_sheet import access_files
+from reports.invoice import invoice_pdf
+from reports.notices import compose
+from tasks.access_data import generate_access_data, provision_accounts
+from tasks.activation import activate_complex, activate_project, begin, complete, extend_period
+from tasks.billing import invoice_view, issue_invoice, request_payment
+from tasks.fulfilment import Next, OrderView, next_step, view_of
+from tasks.money import shortfall
+from tasks.notices import due_notices, send_notice
+from tasks.order_state import find_order, hold
+
+Step = Callable[..., None]
+
+
+def _invoice(office: Office, number: str, *, now: datetime) -> None:
+    issue_invoice(office, number, invoice_pdf(invoice_view(office, number)), now=now)
+
+
+def _access_data(office: Office, number: str, *, now: datetime) -> None:
+    generate_access_data(office, number, access_files, now=now)
+
+
+def _underpaid(office: Office, number: str, *, now: datetime) -> None:
+    with transaction(office.sessions) as session:
+        order = find_order(session, number, lock=True)
+        why = f"{shortfall(session, order)} is missing"
+        hold(session, order, reason="underpaid", why=why, now=now, operator=office.settings.operator_email)
+
+
+def _complete(office: Office, number: str, *, now: datetime) -> None:
+    why, clause = _COMPLETION[view_of(office, number).agreement]
+    complete(office, number, why=why, clause=clause, now=now)
+
+
+_COMPLETION = {
+    "KS": ("the access data was handed over", "KS-2.1"),
+    "QS": ("token and URL were given", "QS-3.2.2"),
+}
+
+STEPS: Mapping[Next, Step] = {
+    Next.REQUEST_PAYMENT: request_payment,
+    Next.ISSUE_INVOICE: _invoice,
+    Next.HOLD_UNDERPAID: _underpaid,
+    Next.BEGIN: begin,
+    Next.GENERATE_ACCESS_DATA: _access_data,
+    Next.PROVISION_ACCOUNTS: provision_accounts,
+    Next.ACTIVATE_COMPLEX: activate_complex,
+    Next.ACTIVATE_PROJECT: activate_project,
+    Next.EXTEND_PERIOD: extend_period,
+    Next.COMPLETE: _complete,
+}
+
+
+def take_step(office: Office, number: str, step: Next, *, now: datetime) -> None:
+    """Take one step. What will never succeed holds the order for a person; Transient passes to whoever retries."""
+    try:
+        STEPS[step](office, number, now=now)
+    except (Refused, TermsViolated, NotFound) as error:
+        with transaction(office.sessions) as session:
+            order = find_order(session, number, lock=True)
+            why = f"{step.value}: {error}"
+            hold(session, order, reason="step_failed", why=why, now=now, operator=office.settings.operator_email)
+
+
+def upcoming(office: Office, number: str, last: Next | None) -> Next | None:
+    """The next step of an order. Raises Refused when the last one left it where it was: a loop would not end."""
+    step = next_step(view_of(office, number))
+    if step is not None and step is last:
+        raise Refused("stuck", f"{number} stays at {step.value}")
+    return step
+
+
+def send_due(office: Office, *, now: datetime, order: str | None = None) -> int:
+    """Compose and send the notices that are due, of one order or of all; how many were tried."""
+    due = due_notices(office, now=now, order=order)
+    for notice in due:
+        composed = compose(notice.kind, notice.facts, has_secret=notice.secret_purpose is not None)
+        send_notice(office, notice, subject=composed.subject, body=composed.body, now=now)
+    return len(due)
+
+
+def advance(office: Office, number: str, *, now: datetime) -> OrderView:
+    """Take an order as far as it goes, and send what it has to say. Raises Transient to be called again."""
+    step: Next | None = None
+    while (step := upcoming(office, number, step)) is not None:
+        take_step(office, number, step, now=now)
+    send_due(office, now=now, order=number)
+    return view_of(office, number)

@@ -1,0 +1,40 @@
+"""Notices in Russian: a template a kind, its first line the subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from reports.format import money, moscow
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A notice ready to be sent. A link to a one-time page stands in the body as `[[secret-link]]`."""
+
+    subject: str
+    body: str
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports", "templates/notices"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - plain text mail
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(moscow=moscow, money=money)
+    return environment
+
+
+def compose(kind: str, facts: Mapping[str, Any], *, has_secret: bool) -> Composed:
+    """The text of a notice. Raises jinja2.UndefinedError for a missing fact, TemplateNotFound for an unknown kind."""
+    text = _templates().get_template(f"{kind}.txt").render(**facts, has_secret=has_secret)
+    subject, _, body = text.partition("\n")
+    return Composed(subject.strip(), body.strip() + "\n")

@@ -1,0 +1,50 @@
+"""Documents: bytes into the archive, their hash and place into the ledger, once by key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from blocks.ledger import Document, Order, transaction
+from blocks.office import Office
+from tasks.order_state import find_order
+
+
+def file_document(
+    session: Session,
+    order: Order,
+    *,
+    key: str,
+    title: str,
+    file_name: str,
+    media_type: str,
+    sha256: str,
+    size: int,
+    now: datetime,
+) -> str:
+    """Record an archived document. The key is returned; the same key again keeps the first."""
+    if session.scalar(select(Document.id).where(Document.key == key)) is None:
+        session.add(
+            Document(
+                key=key,
+                order_id=order.id,
+                title=title,
+                file_name=file_name,
+                media_type=media_type,
+                size=size,
+                sha256=sha256,
+                created_at=now,
+            )
+        )
+        session.flush()
+    return key
+
+
+def documents_of(office: Office, number: str) -> list[tuple[str, str, str]]:
+    """Title, file name and sha256 of an order's documents."""
+    with transaction(office.sessions) as session:
+        order = find_order(session, number)
+        rows = session.scalars(select(Document).where(Document.order_id == order.id).order_by(Document.id))
+        return [(row.title, row.file_name, row.sha256) for row in rows]

@@ -1,0 +1,69 @@
+"""From an inbox event to the ledger: each kind has one way in. The answer names the order that can now go on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from blocks.clients.yookassa import OnlinePayment, PaymentStatus
+from blocks.errors import Refused
+from blocks.ledger import transaction
+from blocks.office import Office
+from tasks.accept import accept_order
+from tasks.decisions import decide
+from tasks.inbox import Event
+from tasks.money import Recorded, record_online, record_receipt
+from tasks.order_forms import BankReceipt, EventKind, OrderDecision, OrderForm, YooKassaNotification
+
+
+def apply_event(office: Office, event: Event, *, now: datetime) -> Recorded:
+    """Put an event into the ledger; repeating it changes nothing.
+
+    Raises Refused for content that will never do, Transient when an outside system must be asked and does not answer.
+    """
+    try:
+        match event.kind:
+            case EventKind.ORDER:
+                form = OrderForm.model_validate(event.payload)
+                with transaction(office.sessions) as session:
+                    order = accept_order(office, session, source=event.source, form=form, received_at=event.received_at)
+                    return Recorded(order.number, f"{order.number} {order.state.value}")
+            case EventKind.PAYMENT:
+                return _fetch_payment(office, YooKassaNotification.model_validate(event.payload), now)
+            case EventKind.RECEIPT:
+                return record_receipt(office, BankReceipt.model_validate(event.payload), now=now)
+            case EventKind.DECISION:
+                decision = OrderDecision.model_validate(event.payload)
+                return Recorded(decision.order, decide(office, decision, now=now))
+            case EventKind.SHOWN:
+                return Recorded(str(event.payload["order"]), "the one-time page was opened")
+            case unknown:
+                raise Refused("kind", f"no work for events of kind {unknown}")
+    except ValidationError as error:
+        raise Refused("content", f"{event.kind} does not read: {error.error_count()} fields") from None
+
+
+def _fetch_payment(office: Office, notification: YooKassaNotification, now: datetime) -> Recorded:
+    """A notification proves nothing: fetch the payment, and believe what the provider then says."""
+    online = office.payments.payment(notification.object.id)
+    form = _order_by_payment(online)
+    if form is not None:
+        with transaction(office.sessions) as session:
+            accept_order(office, session, source="payment", form=form, received_at=now)
+        online = online.model_copy(update={"metadata": {**online.metadata, "order": f"payment/{online.id}"}})
+    return record_online(office, online, now=now)
+
+
+def _order_by_payment(online: OnlinePayment) -> OrderForm | None:
+    """QS-10.1: a payment that names a tariff and a payer but no order is an order; we register the payer ourselves."""
+    told = online.metadata
+    if online.status is not PaymentStatus.SUCCEEDED or "order" in told or "tariff" not in told:
+        return None
+    return OrderForm.model_validate(
+        {
+            "order": online.id,
+            "customer": {"kind": "person", "name": told.get("name", ""), "email": told.get("email", "")},
+            "item": {"agreement": "QS", "tariff": told["tariff"], "months": int(told.get("months", "0"))},
+        }
+    )

@@ -1,0 +1,110 @@
+"""What an order needs next: a pure decision over what the ledger says, so that any worker can go on from anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from blocks.ledger import Customer, OrderState, SealedSecret, Step, transaction
+from blocks.office import Office
+from blocks.terms import ks, qs
+from tasks.access_data import GENERATED, PROVISIONED
+from tasks.activation import ACTIVATED, EXTENDED
+from tasks.decisions import HANDED_OVER
+from tasks.money import received
+from tasks.order_state import find_order
+
+
+class Next(StrEnum):
+    """The steps of an order."""
+
+    REQUEST_PAYMENT = "request_payment"
+    ISSUE_INVOICE = "issue_invoice"
+    HOLD_UNDERPAID = "hold_underpaid"
+    BEGIN = "begin"
+    GENERATE_ACCESS_DATA = GENERATED
+    PROVISION_ACCOUNTS = PROVISIONED
+    ACTIVATE_COMPLEX = "activate_complex"
+    ACTIVATE_PROJECT = "activate_project"
+    EXTEND_PERIOD = EXTENDED
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """What the decision is made from. Money is in minor units of the order's currency."""
+
+    number: str
+    agreement: str
+    customer: str
+    state: OrderState
+    way: str
+    price_minor: int
+    received_minor: int
+    delivery: str
+    renews: bool
+    done: frozenset[str]
+    page_shown: bool
+
+
+def view_of(office: Office, number: str) -> OrderView:
+    """Read an order. Raises NotFound."""
+    with transaction(office.sessions) as session:
+        order = find_order(session, number)
+        customer = session.get_one(Customer, order.customer_id)
+        shown = session.scalar(select(SealedSecret.revealed_at).where(SealedSecret.order_id == order.id))
+        return OrderView(
+            number=number,
+            agreement=order.agreement,
+            customer=customer.email,
+            state=order.state,
+            way=str(qs.way_of_payment(qs.PayerFacts.model_validate({"payer": customer.kind})).values["way"]),
+            price_minor=order.price_minor,
+            received_minor=received(session, order).minor,
+            delivery=order.delivery,
+            renews=bool(order.item.get("renews")),
+            done=frozenset(session.scalars(select(Step.key).where(Step.order_id == order.id))),
+            page_shown=shown is not None,
+        )
+
+
+def next_step(order: OrderView) -> Next | None:
+    """The next step, or None when the order waits (for money, for its customer, for a person) or is at its end."""
+    if order.state in (OrderState.ACKNOWLEDGED, OrderState.PENDING):
+        if order.received_minor >= order.price_minor:
+            return Next.BEGIN
+        if order.received_minor > 0:
+            return Next.HOLD_UNDERPAID
+        if order.state is OrderState.ACKNOWLEDGED:
+            return Next.ISSUE_INVOICE if order.way == "invoice" else Next.REQUEST_PAYMENT
+        return None
+    if order.state is not OrderState.IN_PROGRESS:
+        return None
+    return _complex_step(order) if order.agreement == "KS" else _project_step(order)
+
+
+def _complex_step(order: OrderView) -> Next | None:
+    for key, step in (
+        (GENERATED, Next.GENERATE_ACCESS_DATA),
+        (PROVISIONED, Next.PROVISION_ACCOUNTS),
+        (ACTIVATED, Next.ACTIVATE_COMPLEX),
+    ):
+        if key not in order.done:
+            return step
+    handover = ks.HandoverFacts.model_validate(
+        {
+            "delivery": order.delivery,
+            "sent": True,
+            "password_shown": order.page_shown,
+            "confirmed_by": "operator" if HANDED_OVER in order.done else None,
+        }
+    )
+    return Next.COMPLETE if ks.connection_complete(handover).values["complete"] else None
+
+
+def _project_step(order: OrderView) -> Next | None:
+    if order.renews:
+        return Next.COMPLETE if EXTENDED in order.done else Next.EXTEND_PERIOD
+    return Next.COMPLETE if ACTIVATED in order.done else Next.ACTIVATE_PROJECT

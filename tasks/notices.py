@@ -1,0 +1,242 @@
+"""Notices: queued in the transaction of what they tell, composed, sent, and followed to their delivery or bounce.
+
+A letter can be accepted by a mail server whose answer we never saw. So a notice is marked `sending` first. Found in
+that state later, it is sent again (same Message-ID) only when no delivery report has come for it within `DOUBT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from blocks.clients.bounces import DeliveryReport
+from blocks.clients.mail import Letter, Receipt
+from blocks.errors import Refused, Transient
+from blocks.ledger import Document, Notice, NoticeState, Obligation, ObligationState, Order, OrderEvent, transaction
+from blocks.office import Office
+from blocks.terms.ks import NoticeFacts, notice_counts
+from blocks.terms.qs_ending import ReceivedFacts, notice_received
+
+DOUBT = timedelta(minutes=2)
+MAX_ATTEMPTS = 10
+SECRET_LINK = "[[secret-link]]"  # noqa: S105 - the placeholder, not the secret
+
+
+def queue_notice(
+    session: Session,
+    order: Order,
+    *,
+    kind: str,
+    recipient: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    about: str = "",
+    obligation: Obligation | None = None,
+    document_key: str | None = None,
+    secret_purpose: str | None = None,
+) -> None:
+    """Queue a notice about an order, once by (order, kind, about). `facts` are the template's, without secrets."""
+    key = f"{order.number}:{kind}:{about}"
+    if session.scalar(select(Notice.id).where(Notice.key == key)) is not None:
+        return
+    session.add(
+        Notice(
+            key=key,
+            kind=kind,
+            agreement=order.agreement,
+            order_id=order.id,
+            obligation_id=obligation.id if obligation else None,
+            recipient=recipient,
+            facts={"number": order.number, **facts},
+            document_key=document_key,
+            secret_purpose=secret_purpose,
+            state=NoticeState.QUEUED,
+            created_at=now,
+            next_try_at=now,
+            attempts=0,
+        )
+    )
+
+
+def queue_operator_notice(
+    session: Session, *, kind: str, key: str, operator: str, facts: Mapping[str, Any], now: datetime
+) -> None:
+    """Queue a notice to the operator, once by key."""
+    if session.scalar(select(Notice.id).where(Notice.key == key)) is not None:
+        return
+    session.add(
+        Notice(
+            key=key,
+            kind=kind,
+            agreement="",
+            recipient=operator,
+            facts=dict(facts),
+            state=NoticeState.QUEUED,
+            created_at=now,
+            next_try_at=now,
+            attempts=0,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class DueNotice:
+    """A notice to be composed and sent."""
+
+    id: int
+    kind: str
+    facts: Mapping[str, Any]
+    secret_purpose: str | None
+
+
+def due_notices(office: Office, *, now: datetime, order: str | None = None, limit: int = 100) -> list[DueNotice]:
+    """Notices to send now: queued ones, and those left in the middle of sending for longer than DOUBT."""
+    ready = or_(
+        and_(Notice.state == NoticeState.QUEUED, Notice.next_try_at <= now),
+        and_(Notice.state == NoticeState.SENDING, Notice.next_try_at <= now - DOUBT),
+    )
+    query = select(Notice).where(ready).order_by(Notice.id).limit(limit)
+    if order is not None:
+        query = query.join(Order).where(Order.number == order)
+    with transaction(office.sessions) as session:
+        return [DueNotice(row.id, row.kind, row.facts, row.secret_purpose) for row in session.scalars(query)]
+
+
+def send_notice(office: Office, notice: DueNotice, *, subject: str, body: str, now: datetime) -> NoticeState:
+    """Store the composed text, send the letter, record what is known of it. Errors end in the notice's state."""
+    envelope_id = f"{notice.id}-{office.sealer.page_token(f'envelope:{notice.id}')[:22]}"
+    with transaction(office.sessions) as session:
+        row = session.get_one(Notice, notice.id, with_for_update=True)
+        fresh = row.state is NoticeState.QUEUED and row.next_try_at <= now
+        doubtful = row.state is NoticeState.SENDING and row.next_try_at <= now - DOUBT
+        if not (fresh or doubtful):
+            return row.state
+        row.subject, row.body = row.subject or subject, row.body or body
+        row.state, row.next_try_at, row.attempts = NoticeState.SENDING, now, row.attempts + 1
+        letter = _letter(office, session, row, envelope_id)
+    try:
+        receipt = office.mail.send(letter)
+    except Transient as error:
+        return _settle(office, notice.id, NoticeState.QUEUED, str(error), now)
+    except Refused as error:
+        return _settle(office, notice.id, NoticeState.BOUNCED, str(error), now)
+    state = NoticeState.DELIVERED if receipt is Receipt.DELIVERED else NoticeState.SENT
+    return _settle(office, notice.id, state, None, now)
+
+
+def _letter(office: Office, session: Session, row: Notice, envelope_id: str) -> Letter:
+    message = EmailMessage()
+    message["From"] = office.settings.mail_from
+    message["To"] = row.recipient
+    message["Subject"] = row.subject
+    message["Date"] = format_datetime(row.created_at)
+    message["Message-ID"] = f"<{envelope_id}@{office.settings.mail_from.partition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    text = row.body or ""
+    if row.secret_purpose:
+        text = text.replace(
+            SECRET_LINK, office.settings.link(f"/secrets/{office.sealer.page_token(row.secret_purpose)}")
+        )
+    message.set_content(text)
+    if row.document_key:
+        document = session.scalars(select(Document).where(Document.key == row.document_key)).one()
+        main, _, sub = document.media_type.partition("/")
+        content = office.archive.get(document.sha256)
+        message.add_attachment(content, maintype=main, subtype=sub, filename=document.file_name)
+    return Letter(envelope_id, row.recipient, message)
+
+
+def _settle(office: Office, notice_id: int, state: NoticeState, diagnostic: str | None, now: datetime) -> NoticeState:
+    with transaction(office.sessions) as session:
+        row = session.get_one(Notice, notice_id, with_for_update=True)
+        if row.state is not NoticeState.SENDING:
+            return row.state  # a delivery report was quicker
+        if state is NoticeState.QUEUED and row.attempts >= MAX_ATTEMPTS:
+            state = NoticeState.FAILED
+        row.state, row.diagnostic = state, diagnostic
+        if state is NoticeState.QUEUED:
+            row.next_try_at = now + timedelta(seconds=min(5 * 2**row.attempts, 3600))
+        else:
+            row.sent_at = row.sent_at or now
+        _record(office, session, row, now)
+        return state
+
+
+def _record(office: Office, session: Session, row: Notice, now: datetime) -> None:
+    """What a settled notice means: its obligation is fulfilled or open again, and a failure is told to people."""
+    if row.state in (NoticeState.DELIVERED, NoticeState.BOUNCED, NoticeState.FAILED):
+        row.settled_at = now
+    obligation = session.get(Obligation, row.obligation_id) if row.obligation_id else None
+    if obligation is not None:
+        if _given(row):
+            if obligation.state is ObligationState.OPEN:
+                obligation.state, obligation.fulfilled_at = ObligationState.FULFILLED, row.sent_at or now
+                obligation.evidence = f"notice {row.id} {row.state.value} {(row.sent_at or now).isoformat()}"
+        elif obligation.state is ObligationState.FULFILLED:
+            obligation.state, obligation.fulfilled_at, obligation.evidence = ObligationState.OPEN, None, None
+    if row.state in (NoticeState.BOUNCED, NoticeState.FAILED):
+        if row.order_id is not None:
+            session.add(
+                OrderEvent(
+                    order_id=row.order_id,
+                    at=now,
+                    kind="notice.undelivered",
+                    who="dogovor",
+                    why=f"{row.kind}: {row.diagnostic or 'no reason given'}"[:1000],
+                    clause="KS-1.5" if row.agreement == "KS" else "QS-12.4",
+                )
+            )
+        if row.recipient != office.settings.operator_email:
+            queue_operator_notice(
+                session,
+                kind="notice_undelivered",
+                key=f"notice_undelivered:{row.id}",
+                operator=office.settings.operator_email,
+                facts={"notice": row.kind, "about": row.facts.get("number", ""), "why": row.diagnostic or ""},
+                now=now,
+            )
+
+
+def _given(row: Notice) -> bool:
+    """Whether a notice counts under its agreement: proven delivery (KS-1.5), or sending without a bounce (QS-12.4)."""
+    bounced = row.state in (NoticeState.BOUNCED, NoticeState.FAILED)
+    if row.agreement == "KS":
+        proven = row.state is NoticeState.DELIVERED
+        return notice_counts(NoticeFacts(channel="email", delivery_proven=proven, bounced=bounced)).allowed
+    if row.sent_at is None:
+        return False
+    return notice_received(ReceivedFacts(channel="email", sent_at=row.sent_at, bounced=bounced)).allowed
+
+
+def read_reports(office: Office, *, now: datetime) -> int:
+    """Take in the delivery reports that have come; a report is set aside only when it is on record."""
+    if office.bounces is None:
+        return 0
+    count = 0
+    for key, report in office.bounces.unread():
+        if report is not None and _take_report(office, report, now):
+            count += 1
+        office.bounces.read(key)
+    return count
+
+
+def _take_report(office: Office, report: DeliveryReport, now: datetime) -> bool:
+    number, _, token = report.envelope_id.partition("-")
+    if not number.isdigit() or office.sealer.page_token(f"envelope:{int(number)}")[:22] != token:
+        return False
+    with transaction(office.sessions) as session:
+        row = session.get(Notice, int(number), with_for_update=True)
+        if row is None or row.state not in (NoticeState.SENDING, NoticeState.SENT, NoticeState.DELIVERED):
+            return False
+        row.state = NoticeState.DELIVERED if report.delivered else NoticeState.BOUNCED
+        row.diagnostic = report.diagnostic
+        row.sent_at = row.sent_at or now
+        _record(office, session, row, now)
+    return True

@@ -1,0 +1,116 @@
+"""Obligations: each clock an agreement starts is a row. Rules compute its due time, work fulfils it, a watch warns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from blocks.ledger import Obligation, ObligationState, Sessions, transaction
+from blocks.terms.base import Deadline
+from tasks.notices import queue_operator_notice
+
+
+def open_obligation(
+    session: Session, *, clause: str, subject: str, what: str, deadline: Deadline, now: datetime
+) -> Obligation:
+    """Open it once by (clause, subject, what). Warned of when four fifths of its time are over."""
+    found = session.scalar(
+        select(Obligation).where(Obligation.clause == clause, Obligation.subject == subject, Obligation.what == what)
+    )
+    if found is not None:
+        return found
+    opened = Obligation(
+        clause=clause,
+        subject=subject,
+        what=what,
+        opened_at=now,
+        warn_at=now + (deadline.due - now) * 4 / 5,
+        due_at=deadline.due,
+        provisional=deadline.provisional,
+        state=ObligationState.OPEN,
+    )
+    session.add(opened)
+    session.flush()
+    return opened
+
+
+def fulfil(session: Session, *, subject: str, evidence: str, now: datetime, what: str) -> None:
+    """Fulfil the open obligations of that subject whose wording begins so. Nothing open: nothing happens."""
+    for row in _open(session, subject, what):
+        row.state, row.fulfilled_at, row.evidence = ObligationState.FULFILLED, now, evidence
+
+
+def lift(session: Session, *, subject: str, why: str, now: datetime) -> None:
+    """Nothing is owed on that subject any more: the order was cancelled or rejected."""
+    for row in _open(session, subject, None):
+        row.state, row.fulfilled_at, row.evidence = ObligationState.LIFTED, now, why
+
+
+def _open(session: Session, subject: str, what: str | None) -> list[Obligation]:
+    query = select(Obligation).where(Obligation.subject == subject, Obligation.state == ObligationState.OPEN)
+    return list(session.scalars(query if what is None else query.where(Obligation.what.startswith(what))))
+
+
+@dataclass(frozen=True)
+class Owed:
+    """An open obligation, for people."""
+
+    clause: str
+    subject: str
+    what: str
+    due_at: datetime
+    provisional: bool
+    breached: bool
+
+
+def owed(sessions: Sessions, *, now: datetime, limit: int = 500) -> list[Owed]:
+    """The open obligations, the soonest due first."""
+    with transaction(sessions) as session:
+        rows = session.scalars(
+            select(Obligation).where(Obligation.state == ObligationState.OPEN).order_by(Obligation.due_at).limit(limit)
+        )
+        return [Owed(r.clause, r.subject, r.what, r.due_at, r.provisional, r.due_at < now) for r in rows]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How many obligations were warned of, and how many breaches were reported, in one watch."""
+
+    warned: int
+    breached: int
+
+
+def watch(sessions: Sessions, *, operator: str, now: datetime) -> Watched:
+    """Warn of each open obligation once before it is due, and report each breach once; both go to the operator."""
+    warned = breached = 0
+    with transaction(sessions) as session:
+        rows = session.scalars(
+            select(Obligation)
+            .where(Obligation.state == ObligationState.OPEN, Obligation.warn_at <= now)
+            .where(Obligation.breached_at.is_(None))
+            .with_for_update(skip_locked=True)
+        )
+        for row in rows.all():
+            if row.due_at < now:
+                row.breached_at = now
+                breached += 1
+                _tell(session, row, "obligation_breached", operator, now)
+            elif row.warned_at is None:
+                row.warned_at = now
+                warned += 1
+                _tell(session, row, "obligation_warned", operator, now)
+    return Watched(warned, breached)
+
+
+def _tell(session: Session, row: Obligation, kind: str, operator: str, now: datetime) -> None:
+    facts = {
+        "clause": row.clause,
+        "subject": row.subject,
+        "what": row.what,
+        "due": row.due_at.isoformat(),
+        "provisional": row.provisional,
+    }
+    queue_operator_notice(session, kind=kind, key=f"{kind}:{row.id}", operator=operator, facts=facts, now=now)

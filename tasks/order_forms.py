@@ -1,0 +1,123 @@
+"""Orders, payment notifications, bank receipts and decisions, as they look on the wire and in the UI's forms."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
+
+from blocks.terms.money import Money
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("only printable characters, on one line")
+    return value
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_printable)]
+
+
+class EventKind(StrEnum):
+    """The kinds of event that the inbox takes."""
+
+    ORDER = "order.created"
+    PAYMENT = "payment.notification"
+    RECEIPT = "bank.receipt"
+    DECISION = "order.decision"
+    SHOWN = "secret.shown"
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CustomerForm(_Form):
+    """Who orders. Companies pay by invoice, people and sole entrepreneurs online (QS-4.2.3)."""
+
+    kind: Literal["person", "entrepreneur", "company"]
+    name: Annotated[Line, Field(max_length=300, description="Full name, or the company's name")]
+    email: EmailStr
+    inn: Annotated[str, Field(pattern=r"^(\d{10}|\d{12})$")] | None = None
+    position: Annotated[Line, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _companies_have_inn(self) -> CustomerForm:
+        if self.kind == "company" and not self.inn:
+            raise ValueError("a company is known by its INN")
+        return self
+
+
+class ComplexItem(_Form):
+    """KeepSecrets: a package (KS-4.1), how its access data goes out (KS-1.4), where its servers stand (KS-2.8)."""
+
+    agreement: Literal["KS"] = "KS"
+    contacts: Annotated[int, Field(ge=1, le=10_000)]
+    delivery: Literal["electronic", "envelope"] = "electronic"
+    jurisdiction: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+
+
+class ProjectItem(_Form):
+    """QSockets: a project on a tariff for a period (QS-4.2.2); `months` is 0 for a free tariff.
+
+    `renews` names an existing project whose access a further period prolongs or brings back (QS-4.3.1).
+    """
+
+    agreement: Literal["QS"] = "QS"
+    tariff: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+    months: Literal[0, 1, 3, 9, 12] = 0
+    renews: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
+
+
+class OrderForm(_Form):
+    """An order as a shop sends it, or as an operator fills it in. `order` is the shop's own number."""
+
+    order: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
+    customer: CustomerForm
+    item: Annotated[ComplexItem | ProjectItem, Field(discriminator="agreement")]
+
+
+class BankReceipt(_Form):
+    """Money that arrived at the bank for an invoice. `reference` is the bank's own number of the transfer."""
+
+    order: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,200}$", description="The order's number on the invoice")]
+    amount: Money
+    reference: Annotated[Line, Field(max_length=64)]
+
+
+class Action(StrEnum):
+    """What an operator can decide about an order."""
+
+    RESUME = "resume"
+    CANCEL = "cancel"
+    CONFIRM_HANDOVER = "confirm handover"
+    SUSPEND = "suspend"
+    SETTLE_SURPLUS = "settle surplus"
+
+
+class OrderDecision(_Form):
+    """An operator's decision on an order: who, what, and why."""
+
+    order: Annotated[str, Field(pattern=r"^[A-Z]{2,3}-\d{4}-\d{6,}$", examples=["KS-2026-000001"])]
+    action: Action
+    operator: Annotated[Line, Field(max_length=120)]
+    note: Annotated[Line, Field(max_length=500)]
+
+
+class YooKassaObject(BaseModel):
+    """The part of a notification's object that is believed: its id. Everything else is fetched again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+
+
+class YooKassaNotification(BaseModel):
+    """A notification of YooKassa. It carries no signature, so it is only a hint to fetch the payment."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["notification"]
+    event: Annotated[str, Field(pattern=r"^[a-z_.]{1,48}$")]
+    object: YooKassaObject

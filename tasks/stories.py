@@ -1,0 +1,57 @@
+"""An order's story, read from the ledger for people."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from blocks.ledger import Customer, Notice, Obligation, OrderEvent, Service, transaction
+from blocks.office import Office
+from blocks.terms.money import Money
+from blocks.terms.views import NoticeLine, OrderStory, OwedLine, StoryLine
+from tasks.documents import documents_of
+from tasks.money import received
+from tasks.order_state import find_order
+
+
+def masked(email: str) -> str:
+    """An address that people can recognise and strangers cannot use: ma***@example.net."""
+    local, _, domain = email.partition("@")
+    return f"{local[:2]}***@{domain}"
+
+
+def story_of(office: Office, number: str) -> OrderStory:
+    """Everything the ledger says of an order, without secrets. Raises NotFound."""
+    documents = tuple(documents_of(office, number))
+    with transaction(office.sessions) as session:
+        order = find_order(session, number)
+        customer = session.get_one(Customer, order.customer_id)
+        service = session.scalar(select(Service).where(Service.order_id == order.id))
+        events = session.scalars(select(OrderEvent).where(OrderEvent.order_id == order.id).order_by(OrderEvent.id))
+        owed = session.scalars(select(Obligation).where(Obligation.subject == number).order_by(Obligation.due_at))
+        notices = session.scalars(select(Notice).where(Notice.order_id == order.id).order_by(Notice.id))
+        item = ", ".join(f"{key} {value}" for key, value in order.item.items() if value not in (None, ""))
+        return OrderStory(
+            number=number,
+            state=order.state.value,
+            hold_reason=order.hold_reason or "",
+            customer=masked(customer.email),
+            item=item,
+            price=Money.from_minor(order.price_minor, order.currency),
+            received=received(session, order),
+            service=service.name if service else "",
+            service_state=service.state.value if service else "",
+            paid_until=service.paid_until if service else None,
+            lines=tuple(
+                StoryLine(
+                    e.at,
+                    f"{e.from_state or '·'} → {e.to_state}" if e.to_state else e.kind,
+                    e.who,
+                    e.why,
+                    e.clause or "",
+                )
+                for e in events
+            ),
+            owed=tuple(OwedLine(o.clause, o.what, o.due_at, o.state.value, o.evidence or "") for o in owed),
+            notices=tuple(NoticeLine(n.created_at, n.kind, masked(n.recipient), n.state.value) for n in notices),
+            documents=documents,
+        )

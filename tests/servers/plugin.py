@@ -1,0 +1,49 @@
+"""The fixtures. Name this module in `pytest_plugins` of the top conftest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Page
+
+from .chromium import chromium_page
+from .postfix import PostfixServer, postfix_server
+from .postgres import PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Yield a PostgreSQL server, one for each test process."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Yield the SQLAlchemy URL of an empty database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postfix_shared() -> Iterator[PostfixServer]:
+    """Yield a Postfix, one for each test process, with what earlier tests left in it."""
+    with postfix_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postfix(postfix_shared: PostfixServer) -> PostfixServer:
+    """Return the shared Postfix, its mailboxes emptied."""
+    postfix_shared.clear()
+    return postfix_shared
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """Yield an empty page in a Chromium of the test's own."""
+    with chromium_page() as opened:
+        yield opened
