@@ -11,7 +11,7 @@ from sqlalchemy.orm import sessionmaker
 from blocks.clients.archive import Archive, DirectoryArchive
 from blocks.clients.bounces import BounceMaildir
 from blocks.clients.directory import Directory
-from blocks.clients.mail import EmlDirectory, MailTransport, SmtpServer
+from blocks.clients.mail import MailTransport, open_transport
 from blocks.clients.yookassa import YooKassa
 from blocks.ledger import Sessions, migrate, open_engine
 from blocks.sealing import Sealer
@@ -61,15 +61,14 @@ class Office:
 
 def mail_transport(settings: Settings) -> MailTransport:
     """The transport that the settings name."""
-    if not settings.smtp_host:
-        return EmlDirectory(settings.outbox)
-    return SmtpServer(
+    return open_transport(
         settings.smtp_host,
         settings.smtp_port,
         security=settings.smtp_security,
         bounce_address=settings.bounce_address,
         user=settings.smtp_user,
         password=settings.smtp_password.get_secret_value() if settings.smtp_password else "",
+        outbox=settings.outbox,
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from base64 import b64decode
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import EmailStr, Field, HttpUrl, SecretStr, model_validator
+from pydantic import EmailStr, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blocks.terms import calendars
@@ -21,6 +22,8 @@ from blocks.terms.qs import PriceList, read_price_lists, sandbox_price_lists
 from blocks.terms.tariffs import Timeline
 
 Network = IPv4Network | IPv6Network
+SourceName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+RESERVED_SOURCES = frozenset({"operator", "yookassa", "bank", "payment", "page"})
 
 # YooKassa's published notification sources; configuration because they change.
 YOOKASSA_NETWORKS = (
@@ -57,8 +60,8 @@ class Settings(BaseSettings):
     """How customers reach the gateway."""
     trusted_proxies: tuple[Network, ...] = ()
     """Networks of the reverse proxies whose X-Forwarded-For is believed."""
-    order_secrets: tuple[SecretStr, ...] = ()
-    """Standard Webhooks secrets (`whsec_...`) of the order sources, newest first; several during a rotation."""
+    order_sources: dict[SourceName, tuple[SecretStr, ...]] = Field(default_factory=dict)
+    """Order sources by name, each with its Standard Webhooks secrets (`whsec_...`): several during a rotation."""
     requests_a_minute: int = Field(default=6000, ge=1)
     """Requests accepted from one address in a minute before 429."""
 
@@ -91,6 +94,16 @@ class Settings(BaseSettings):
     calendar_files: tuple[Path, ...] = ()
     """Working-day tables that replace shipped years."""
 
+    @field_validator("order_sources")
+    @classmethod
+    def _sources_are_outside(cls, sources: dict[str, tuple[SecretStr, ...]]) -> dict[str, tuple[SecretStr, ...]]:
+        if taken := RESERVED_SOURCES & set(sources):
+            raise ValueError(f"these names are the project's own: {', '.join(sorted(taken))}")
+        for secret in (secret for secrets_of in sources.values() for secret in secrets_of):
+            if not 24 <= len(b64decode(secret.get_secret_value().removeprefix("whsec_"))) <= 64:
+                raise ValueError("a Standard Webhooks secret is 24 to 64 bytes in base64 after whsec_")
+        return sources
+
     @model_validator(mode="after")
     def _production_is_whole(self) -> Settings:
         if self.environment == "embedded":
@@ -101,7 +114,7 @@ class Settings(BaseSettings):
                 "DOGOVOR_LEDGER_URL": self.ledger_url,
                 "DOGOVOR_DIRECTORY_URL": self.directory_url,
                 "DOGOVOR_MASTER_KEY": self.master_key,
-                "DOGOVOR_ORDER_SECRETS": self.order_secrets,
+                "DOGOVOR_ORDER_SOURCES": self.order_sources,
                 "DOGOVOR_SMTP_HOST": self.smtp_host,
                 "DOGOVOR_BOUNCE_MAILDIR": self.bounce_maildir,
                 "DOGOVOR_YOOKASSA_SHOP": self.yookassa_shop,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from blocks.clients.yookassa import KEY_LIFETIME
-from blocks.ledger import Customer, OrderState, Payment, PaymentState, transaction
+from blocks.ledger import Customer, OrderState, Payment, PaymentState, reading, transaction
 from blocks.office import Office
 from blocks.terms import ks
 from blocks.terms.deadlines import local_date
@@ -96,7 +96,7 @@ def request_payment(office: Office, number: str, *, now: datetime) -> None:
 
 def invoice_view(office: Office, number: str) -> Invoice:
     """The invoice of an order: the moment of the order is its date, so it renders the same again."""
-    with transaction(office.sessions) as session:
+    with reading(office.sessions) as session:
         order = find_order(session, number)
         customer = session.get_one(Customer, order.customer_id)
         total = Money.from_minor(order.price_minor, order.currency)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from blocks.ledger import Customer, OrderState, SealedSecret, Step, transaction
+from blocks.ledger import Customer, OrderState, SealedSecret, Step, reading
 from blocks.office import Office
 from blocks.terms import ks, qs
 from tasks.access_data import GENERATED, PROVISIONED
@@ -51,7 +51,7 @@ class OrderView:
 
 def view_of(office: Office, number: str) -> OrderView:
     """Read an order. Raises NotFound."""
-    with transaction(office.sessions) as session:
+    with reading(office.sessions) as session:
         order = find_order(session, number)
         customer = session.get_one(Customer, order.customer_id)
         shown = session.scalar(select(SealedSecret.revealed_at).where(SealedSecret.order_id == order.id))

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from blocks.errors import Refused
-from blocks.ledger import InboxEvent, InboxState, Refusal, Sessions, transaction
+from blocks.ledger import InboxEvent, InboxState, Refusal, Sessions, reading, transaction
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 12
@@ -73,15 +73,24 @@ def put_event(
     return False
 
 
-def claim(sessions: Sessions, *, owner: str, now: datetime, limit: int) -> list[Event]:
-    """Take up to `limit` events that are due, oldest first; each is ours until its lease ends."""
-    ready = or_(
+def _due(now: datetime) -> ColumnElement[bool]:
+    return or_(
         and_(InboxEvent.state == InboxState.NEW, InboxEvent.next_try_at <= now),
         and_(InboxEvent.state == InboxState.CLAIMED, InboxEvent.lease_until < now),
     )
+
+
+def ready(sessions: Sessions, *, now: datetime) -> int:
+    """How many events can be claimed now."""
+    with reading(sessions) as session:
+        return session.scalar(select(func.count()).select_from(InboxEvent).where(_due(now))) or 0
+
+
+def claim(sessions: Sessions, *, owner: str, now: datetime, limit: int) -> list[Event]:
+    """Take up to `limit` events that are due, oldest first; each is ours until its lease ends."""
     with transaction(sessions) as session:
         rows = session.scalars(
-            select(InboxEvent).where(ready).order_by(InboxEvent.id).limit(limit).with_for_update(skip_locked=True)
+            select(InboxEvent).where(_due(now)).order_by(InboxEvent.id).limit(limit).with_for_update(skip_locked=True)
         ).all()
         for row in rows:
             row.state, row.lease_owner, row.lease_until = InboxState.CLAIMED, owner, now + LEASE
@@ -124,6 +133,16 @@ def put_back(
     return parked
 
 
+def park(sessions: Sessions, event: Event, *, owner: str, why: str, now: datetime) -> None:
+    """Put an event aside for a person: trying it again would not help."""
+    with transaction(sessions) as session:
+        session.execute(
+            update(InboxEvent)
+            .where(_mine(event, owner))
+            .values(state=InboxState.PARKED, done_at=now, outcome=why[:1000], lease_owner=None, lease_until=None)
+        )
+
+
 def postpone(sessions: Sessions, event: Event, *, owner: str, now: datetime, wait: timedelta) -> None:
     """Give an event back without counting the attempt: the trouble was not the event's (Prefect down, a busy order)."""
     with transaction(sessions) as session:
@@ -164,9 +183,20 @@ def unpark(sessions: Sessions, *, now: datetime) -> int:
         return len(freed.all())
 
 
+def outcome_of(sessions: Sessions, *, source: str, event_id: str) -> tuple[InboxState, str] | None:
+    """The state and outcome of an event, or None when there is none of that id."""
+    with reading(sessions) as session:
+        row = session.execute(
+            select(InboxEvent.state, InboxEvent.outcome).where(
+                InboxEvent.source == source, InboxEvent.event_id == event_id
+            )
+        ).first()
+        return (row[0], row[1] or "") if row else None
+
+
 def waiting(sessions: Sessions) -> dict[InboxState, int]:
     """How many events are in each state."""
-    with transaction(sessions) as session:
+    with reading(sessions) as session:
         counted = session.execute(select(InboxEvent.state, func.count()).group_by(InboxEvent.state))
         return {state: count for state, count in counted}  # noqa: C416 - rows are not pairs to mypy
 

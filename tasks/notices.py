@@ -19,7 +19,17 @@ from sqlalchemy.orm import Session
 from blocks.clients.bounces import DeliveryReport
 from blocks.clients.mail import Letter, Receipt
 from blocks.errors import Refused, Transient
-from blocks.ledger import Document, Notice, NoticeState, Obligation, ObligationState, Order, OrderEvent, transaction
+from blocks.ledger import (
+    Document,
+    Notice,
+    NoticeState,
+    Obligation,
+    ObligationState,
+    Order,
+    OrderEvent,
+    reading,
+    transaction,
+)
 from blocks.office import Office
 from blocks.terms.ks import NoticeFacts, notice_counts
 from blocks.terms.qs_ending import ReceivedFacts, notice_received
@@ -105,7 +115,7 @@ def due_notices(office: Office, *, now: datetime, order: str | None = None, limi
     query = select(Notice).where(ready).order_by(Notice.id).limit(limit)
     if order is not None:
         query = query.join(Order).where(Order.number == order)
-    with transaction(office.sessions) as session:
+    with reading(office.sessions) as session:
         return [DueNotice(row.id, row.kind, row.facts, row.secret_purpose) for row in session.scalars(query)]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Obligation, ObligationState, Sessions, transaction
+from blocks.ledger import Obligation, ObligationState, Sessions, reading, transaction
 from blocks.terms.base import Deadline
 from tasks.notices import queue_operator_notice
 
@@ -68,7 +68,7 @@ class Owed:
 
 def owed(sessions: Sessions, *, now: datetime, limit: int = 500) -> list[Owed]:
     """The open obligations, the soonest due first."""
-    with transaction(sessions) as session:
+    with reading(sessions) as session:
         rows = session.scalars(
             select(Obligation).where(Obligation.state == ObligationState.OPEN).order_by(Obligation.due_at).limit(limit)
         )

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import select, update
 
-from blocks.ledger import Order, SealedSecret, transaction
+from blocks.ledger import Order, SealedSecret, reading, transaction
 from blocks.office import Office
 from blocks.sealing import token_hash
 from tasks.inbox import put_event
@@ -41,7 +41,7 @@ class Page:
 
 def page_of(office: Office, token: str) -> Page:
     """The page of a token; asking shows nothing and changes nothing."""
-    with transaction(office.sessions) as session:
+    with reading(office.sessions) as session:
         found = session.execute(
             select(SealedSecret, Order)
             .join(Order, Order.id == SealedSecret.order_id)

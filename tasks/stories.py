@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from blocks.ledger import Customer, Notice, Obligation, OrderEvent, Service, transaction
+from blocks.ledger import Customer, Notice, Obligation, OrderEvent, Service, reading
 from blocks.office import Office
 from blocks.terms.money import Money
 from blocks.terms.views import NoticeLine, OrderStory, OwedLine, StoryLine
@@ -22,7 +22,7 @@ def masked(email: str) -> str:
 def story_of(office: Office, number: str) -> OrderStory:
     """Everything the ledger says of an order, without secrets. Raises NotFound."""
     documents = tuple(documents_of(office, number))
-    with transaction(office.sessions) as session:
+    with reading(office.sessions) as session:
         order = find_order(session, number)
         customer = session.get_one(Customer, order.customer_id)
         service = session.scalar(select(Service).where(Service.order_id == order.id))

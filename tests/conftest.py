@@ -23,6 +23,9 @@ pytest_plugins = ["tests.servers.plugin"]
 email_validator.SPECIAL_USE_DOMAIN_NAMES.remove("test")
 
 
+ORDER_SECRET = "whsec_" + "c2VjcmV0" * 6
+
+
 class PaymentSandbox:
     """The YooKassa sandbox on a real port, with the payer's moves as methods."""
 
@@ -80,7 +83,7 @@ def settings_for(tmp_path: Path, sandbox: PaymentSandbox) -> Callable[..., Setti
             "yookassa_shop": "shop",
             "yookassa_secret": "secret",
             "yookassa_networks": ["127.0.0.0/8"],
-            "order_secrets": ["whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"],
+            "order_sources": {"shop": [ORDER_SECRET]},
             "provider_requisites": "Банк «Пример», счёт 40702810000000000000",
             **changes,
         }

@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 
 from blocks.errors import Refused, Transient
 
+Security = Literal["starttls", "tls", "none"]
+
 
 class Receipt(StrEnum):
     """What is known when a letter has left: accepted by the next server, or proven to have arrived."""
@@ -77,7 +79,7 @@ class SmtpServer:
         host: str,
         port: int,
         *,
-        security: Literal["starttls", "tls", "none"],
+        security: Security,
         bounce_address: str,
         user: str = "",
         password: str = "",
@@ -141,3 +143,12 @@ class SmtpServer:
         except (smtplib.SMTPException, OSError) as error:
             raise Transient(f"{self._host}:{self._port}: {type(error).__name__}") from None
         return f"{self._host}:{self._port}, {'with' if dsn else 'WITHOUT'} delivery reports (DSN)"
+
+
+def open_transport(
+    host: str, port: int, *, security: Security, bounce_address: str, user: str, password: str, outbox: Path
+) -> MailTransport:
+    """A submission server, or a directory of .eml files when there is no host."""
+    if not host:
+        return EmlDirectory(outbox)
+    return SmtpServer(host, port, security=security, bounce_address=bounce_address, user=user, password=password)

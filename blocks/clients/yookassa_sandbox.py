@@ -12,10 +12,12 @@ import uuid
 from base64 import b64encode
 from collections import Counter
 from datetime import UTC, datetime
+from html import escape
 from typing import Annotated, Any
 
 import httpx
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from blocks.errors import Refused
 
@@ -47,8 +49,8 @@ class Sandbox:
             self.faults[when] -= 1
             raise HTTPException(500, {"type": "error", "code": "internal_server_error"})
 
-    def create(self, key: str, body: dict[str, Any]) -> dict[str, Any]:
-        """A new payment, or the one made under that key before."""
+    def create(self, key: str, body: dict[str, Any], base_url: str) -> dict[str, Any]:
+        """A new payment, or the one made under that key before. Its payer pays at `base_url`."""
         if key not in self.by_key:
             payment_id = str(uuid.uuid4())
             self.by_key[key] = payment_id
@@ -64,10 +66,25 @@ class Sandbox:
                 "confirmation": {
                     "type": "redirect",
                     "return_url": body["confirmation"]["return_url"],
-                    "confirmation_url": f"https://sandbox.invalid/pay/{payment_id}",
+                    "confirmation_url": f"{base_url}sandbox/pay/{payment_id}",
                 },
             }
         return self.payments[self.by_key[key]]
+
+    def known(self, payment_id: str) -> dict[str, Any]:
+        """A payment, or 404."""
+        if payment_id not in self.payments:
+            raise HTTPException(404, {"type": "error", "code": "not_found"})
+        return self.payments[payment_id]
+
+    def play(self, payment_id: str, status: str) -> dict[str, Any]:
+        """The payer pays, or the payment is cancelled; the shop is told."""
+        payment = self.known(payment_id)
+        if status not in ("succeeded", "canceled"):
+            raise HTTPException(404)
+        payment["status"], payment["paid"] = status, status == "succeeded"
+        self.notify_soon(f"payment.{status}", payment)
+        return payment
 
     async def notify(self, event: str, payment: dict[str, Any]) -> None:
         """Tell the shop, as YooKassa does: repeated until answered 2xx (here for half a minute)."""
@@ -125,27 +142,35 @@ async def _create(
     if not idempotence_key:
         raise HTTPException(400, {"type": "error", "code": "invalid_request", "parameter": "Idempotence-Key"})
     state.fault("before")
-    payment = state.create(idempotence_key, await request.json())
+    payment = state.create(idempotence_key, await request.json(), str(request.base_url))
     state.fault("after")
     return payment
 
 
 @_api.get("/payments/{payment_id}")
 async def _fetch(payment_id: str, state: Authorized) -> dict[str, Any]:
-    if payment_id not in state.payments:
-        raise HTTPException(404, {"type": "error", "code": "not_found"})
-    return state.payments[payment_id]
+    return state.known(payment_id)
+
+
+@_stage.get("/pay/{payment_id}")
+async def _payment_page(payment_id: str, state: Annotated[Sandbox, Depends(_state)]) -> HTMLResponse:
+    payment = state.known(payment_id)
+    told = f"{payment['description']}: {payment['amount']['value']} {payment['amount']['currency']}"
+    return HTMLResponse(
+        f"<!doctype html><meta charset=utf-8><title>Песочница</title><h1>{escape(told)}</h1>"
+        "<form method=post><button>Оплатить (деньги не списываются)</button></form>"
+    )
+
+
+@_stage.post("/pay/{payment_id}")
+async def _pay(payment_id: str, state: Annotated[Sandbox, Depends(_state)]) -> RedirectResponse:
+    payment = state.play(payment_id, "succeeded")
+    return RedirectResponse(payment["confirmation"]["return_url"], 303)
 
 
 @_stage.post("/payments/{payment_id}/{outcome}")
 async def _play(payment_id: str, outcome: str, state: Annotated[Sandbox, Depends(_state)]) -> dict[str, Any]:
-    payment = state.payments.get(payment_id)
-    if payment is None or outcome not in ("succeed", "cancel"):
-        raise HTTPException(404)
-    payment["status"] = {"succeed": "succeeded", "cancel": "canceled"}[outcome]
-    payment["paid"] = outcome == "succeed"
-    state.notify_soon(f"payment.{payment['status']}", payment)
-    return payment
+    return state.play(payment_id, {"succeed": "succeeded", "cancel": "canceled"}.get(outcome, ""))
 
 
 @_stage.post("/faults/{when}/{count}")

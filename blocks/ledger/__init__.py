@@ -5,7 +5,7 @@ and `account_entries` are append-only, and the database itself refuses an update
 """
 
 from blocks.ledger.base import Base
-from blocks.ledger.engine import Sessions, migrate, open_engine, transaction
+from blocks.ledger.engine import Sessions, migrate, open_engine, reading, transaction
 from blocks.ledger.office import Document, InboxEvent, Notice, Obligation, Refusal
 from blocks.ledger.orders import (
     AccountEntry,
@@ -52,5 +52,6 @@ __all__ = [
     "Step",
     "migrate",
     "open_engine",
+    "reading",
     "transaction",
 ]

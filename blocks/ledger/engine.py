@@ -40,7 +40,8 @@ def open_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("dogovor_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -63,9 +64,22 @@ def transaction(sessions: Sessions) -> Iterator[Session]:
 
     Raises Transient when the database is locked, restarting or gone; constraint errors pass through.
     """
+    with _typed_errors(), sessions.begin() as session:
+        yield session
+
+
+@contextmanager
+def reading(sessions: Sessions) -> Iterator[Session]:
+    """A consistent view of the ledger that waits for no writer and keeps none waiting. Raises Transient."""
+    with _typed_errors(), sessions() as session:
+        session.connection(execution_options={"dogovor_reads": True})
+        yield session
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
     try:
-        with sessions.begin() as session:
-            yield session
+        yield
     except OperationalError as error:
         raise Transient(f"the ledger did not answer: {type(error.orig).__name__}") from error
     except DBAPIError as error:

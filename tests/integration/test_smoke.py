@@ -1,13 +1,15 @@
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
 from blocks.ledger import *
 from flows.fulfilment import advance
-from tasks.inbox import *
-from tasks.events import apply_event
-from tasks.order_forms import *
-from tasks.stories import story_of
 from reports.story import order_story
-from sqlalchemy import select
+from tasks.events import apply_event
+from tasks.inbox import *
+from tasks.order_forms import *
 from tasks.reveal import *
+from tasks.stories import story_of
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 

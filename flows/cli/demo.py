@@ -1,0 +1,7 @@
+"""`dogovor demo`."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer()

@@ -1,0 +1,83 @@
+"""`dogovor order`, `receipt`, `decide`, `show`: the operator's desk from a terminal, through the same inbox."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the dispatcher; 0: do not wait")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Only check, and say what would be stored")]
+
+
+@app.command()
+def order(
+    file: Annotated[Path, typer.Argument(help="The order as JSON; - for standard input")],
+    wait: Wait = 30,
+    dry_run: Dry = False,
+) -> None:
+    """Enter an order by hand: the same JSON as the webhook's."""
+    from flows.desk_inbox import put_and_wait
+    from flows.runtime import now, office
+    from tasks.accept import price_of
+    from tasks.order_forms import EventKind, OrderForm
+
+    form = OrderForm.model_validate_json(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8"))
+    if dry_run:
+        decision = price_of(office(), form.item, now())
+        typer.echo(f"{form.order}: {decision.what}: {decision.amount or 'no price, it would be held'}; nothing stored")
+        return
+    payload = form.model_dump(mode="json")
+    typer.echo(put_and_wait(office(), f"order:{form.order}", EventKind.ORDER, payload, wait_seconds=wait))
+
+
+@app.command()
+def receipt(
+    order_number: Annotated[str, typer.Argument(help="The order's number on the invoice")],
+    amount: Annotated[str, typer.Argument(help="Decimal amount, for example 29989.00")],
+    reference: Annotated[str, typer.Argument(help="The bank's number of the transfer")],
+    currency: Annotated[str, typer.Option()] = "RUB",
+    wait: Wait = 30,
+) -> None:
+    """Record money that arrived at the bank; the bank's number makes it count once."""
+    from flows.desk_inbox import put_and_wait
+    from flows.runtime import office
+    from tasks.order_forms import BankReceipt, EventKind
+
+    money = {"amount": amount, "currency": currency}
+    form = BankReceipt.model_validate({"order": order_number, "amount": money, "reference": reference})
+    payload = form.model_dump(mode="json")
+    typer.echo(put_and_wait(office(), f"receipt:{reference}", EventKind.RECEIPT, payload, wait_seconds=wait))
+
+
+@app.command()
+def decide(
+    order_number: Annotated[str, typer.Argument(help="KS-2026-000001")],
+    action: Annotated[str, typer.Argument(help="resume, cancel, confirm handover, suspend, settle surplus")],
+    operator: Annotated[str, typer.Option(help="Who decides")],
+    note: Annotated[str, typer.Option(help="Why")],
+    wait: Wait = 30,
+) -> None:
+    """Decide on an order; refused when its state does not allow it."""
+    import uuid
+
+    from flows.desk_inbox import put_and_wait
+    from flows.runtime import office
+    from tasks.order_forms import EventKind, OrderDecision
+
+    form = OrderDecision.model_validate({"order": order_number, "action": action, "operator": operator, "note": note})
+    payload = form.model_dump(mode="json")
+    typer.echo(put_and_wait(office(), f"decision:{uuid.uuid4()}", EventKind.DECISION, payload, wait_seconds=wait))
+
+
+@app.command()
+def show(order_number: Annotated[str, typer.Argument(help="KS-2026-000001")]) -> None:
+    """An order's whole story."""
+    from flows.runtime import office
+    from reports.story import order_story
+    from tasks.stories import story_of
+
+    typer.echo(order_story(story_of(office(), order_number)))

@@ -1,0 +1,41 @@
+"""The customer's one-time page. Opening it shows nothing: the secret is shown on a deliberate press, once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+
+from flows import runtime
+from flows.gateway.webhooks import InOffice
+from reports.pages import secret_page, style
+from tasks.reveal import PageState, page_of, reveal
+
+router = APIRouter(tags=["pages"])
+Token = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+@router.get("/style.css", include_in_schema=False)
+def stylesheet() -> Response:
+    """The pages' style."""
+    return PlainTextResponse(style(), media_type="text/css")
+
+
+@router.get("/secrets/{token}", response_class=HTMLResponse)
+def show_page(token: Token, office: InOffice) -> HTMLResponse:
+    """Where the secret stands: not ready, ready to be shown, shown already."""
+    page = page_of(office, token)
+    status = 404 if page.state is PageState.UNKNOWN else 200
+    return HTMLResponse(secret_page(page.state.value, page.order, shown_at=page.shown_at, secret=None), status)
+
+
+@router.post("/secrets/{token}", response_class=HTMLResponse)
+def press(token: Token, office: InOffice) -> HTMLResponse:
+    """Show the secret to the first who presses; everybody later learns when it was shown."""
+    secret = reveal(office, token, now=runtime.now())
+    page = page_of(office, token)
+    if secret is None:
+        status = {PageState.UNKNOWN: 404, PageState.PREPARING: 409}.get(page.state, 410)
+        return HTMLResponse(secret_page(page.state.value, page.order, shown_at=page.shown_at, secret=None), status)
+    return HTMLResponse(secret_page("revealed", page.order, shown_at=page.shown_at, secret=secret))

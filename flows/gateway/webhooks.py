@@ -1,0 +1,109 @@
+"""Webhooks: orders signed as Standard Webhooks, and YooKassa's unsigned notifications."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ValidationError
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from blocks.errors import Refused
+from blocks.ledger import transaction
+from blocks.office import Office
+from blocks.settings import Settings
+from flows import runtime
+from flows.gateway.edge import address_of, is_within, read_body
+from tasks.inbox import put_event
+from tasks.order_forms import EventKind, OrderForm, YooKassaNotification
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Forged(Refused):
+    """Raised when a signature, a timestamp or a source address is not right."""
+
+
+class Unreadable(Refused):
+    """Raised when the content of a genuine event does not read."""
+
+
+class Acknowledged(BaseModel):
+    """The event is stored; `duplicate` says that it was stored before."""
+
+    duplicate: bool
+
+
+def the_office(request: Request) -> Office:
+    """The office of the application."""
+    found: Office = request.app.state.office
+    return found
+
+
+InOffice = Annotated[Office, Depends(the_office)]
+
+
+def verified_source(settings: Settings, body: bytes, headers: Mapping[str, str]) -> str:
+    """The source whose secret signed the body (HMAC in constant time, 5 minutes' tolerance). Raises Forged."""
+    for source, secrets in settings.order_sources.items():
+        for secret in secrets:
+            try:
+                Webhook(secret.get_secret_value()).verify(body, dict(headers), json_parse=False)
+            except (WebhookVerificationError, ValueError):
+                continue
+            return source
+    raise Forged("signature", "no known secret signed this")
+
+
+def _store(office: Office, source: str, event_id: str, kind: EventKind, payload: Mapping[str, Any]) -> Acknowledged:
+    now = runtime.now()
+    with transaction(office.sessions) as session:
+        stored = put_event(session, source=source, event_id=event_id, kind=kind, payload=payload, now=now)
+    return Acknowledged(duplicate=not stored)
+
+
+_ORDER_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": OrderForm.model_json_schema(ref_template="#/$defs/{model}")}},
+    }
+}
+
+
+@router.post("/orders", status_code=202, openapi_extra=_ORDER_BODY)
+async def orders(request: Request, office: InOffice) -> Acknowledged:
+    """An order, signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature). Repeat it freely."""
+    body = await read_body(request)
+    source = verified_source(office.settings, body, request.headers)
+    event_id = request.headers.get("webhook-id", "")
+    if not _EVENT_ID.fullmatch(event_id):
+        raise Unreadable("event_id", "webhook-id is 1 to 128 letters, digits and . _ : -")
+    try:
+        form = OrderForm.model_validate_json(body)
+    except ValidationError as error:
+        raise Unreadable("content", _where(error)) from None
+    return await run_in_threadpool(_store, office, source, event_id, EventKind.ORDER, form.model_dump(mode="json"))
+
+
+@router.post("/yookassa")
+async def yookassa(request: Request, office: InOffice) -> Acknowledged:
+    """A notification of YooKassa: believed only as far as its sender's address, then fetched again from the API."""
+    if not is_within(address_of(request), office.settings.yookassa_networks):
+        raise Forged("address", "this address is not YooKassa's")
+    body = await read_body(request)
+    try:
+        told = YooKassaNotification.model_validate_json(body)
+    except ValidationError as error:
+        raise Unreadable("content", _where(error)) from None
+    event_id = f"{told.event}:{told.object.id}"
+    return await run_in_threadpool(_store, office, "yookassa", event_id, EventKind.PAYMENT, told.model_dump())
+
+
+def _where(error: ValidationError) -> str:
+    """Which fields do not read and why, without repeating their values."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:10])

@@ -1,0 +1,121 @@
+"""The doctor: every part of the configuration tried, with what to mend where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+from sqlalchemy import text
+
+from blocks.clients.bounces import BounceMaildir
+from blocks.errors import DogovorError
+from blocks.ledger import reading
+from blocks.office import Office
+from blocks.terms.calendars import calendar
+from blocks.terms.deadlines import local_date
+
+COUNTRIES = ("RU", "KZ", "BY", "UA")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: whether it is well, what was seen, and what to mend where it is not."""
+
+    part: str
+    well: bool
+    seen: str
+    mend: str = ""
+
+
+def examine(office: Office, *, now: datetime, prefect_url: str | None = None) -> list[Finding]:
+    """Try each part; a part that fails never hides the others."""
+    settings = office.settings
+    checks: list[tuple[str, Callable[[], str], str]] = [
+        ("settings", lambda: f"{settings.environment}, home {settings.home}", ""),
+        ("ledger", lambda: _ledger(office), "check DOGOVOR_LEDGER_URL and that its server runs"),
+        (
+            "directory",
+            lambda: office.directory.check(),  # noqa: PLW0108 - opened only when tried
+            "check DOGOVOR_DIRECTORY_URL and that its server runs",
+        ),
+        ("archive", lambda: _archive(office), "check DOGOVOR_ARCHIVE_DIR and its permissions"),
+        (
+            "mail",
+            lambda: office.mail.check(),  # noqa: PLW0108
+            "check DOGOVOR_SMTP_HOST, _PORT, _SECURITY, _USER, _PASSWORD",
+        ),
+        ("bounces", lambda: _bounces(office), "check DOGOVOR_BOUNCE_MAILDIR: a Maildir (cur, new, tmp)"),
+        (
+            "payments",
+            lambda: office.payments.check(),  # noqa: PLW0108
+            "check DOGOVOR_YOOKASSA_URL, _SHOP and _SECRET",
+        ),
+        ("order sources", lambda: _sources(office), "set DOGOVOR_ORDER_SOURCES"),
+        ("price list", lambda: _price_list(office, now), "set DOGOVOR_QS_TARIFFS_FILE"),
+        *(
+            (f"calendar {country}", lambda country=country: _calendar(country, now), "add a decreed year by file")
+            for country in COUNTRIES
+        ),
+    ]
+    if prefect_url:
+        checks.append(("prefect", lambda: _prefect(prefect_url), "start it: dogovor up; check PREFECT_API_URL"))
+    return [_try(*check) for check in checks]
+
+
+def _try(part: str, check: Callable[[], str], mend: str) -> Finding:
+    try:
+        return Finding(part, True, check())
+    except (DogovorError, OSError, ValueError, httpx.HTTPError) as error:
+        return Finding(part, False, f"{type(error).__name__}: {error}"[:300], mend)
+
+
+def _ledger(office: Office) -> str:
+    with reading(office.sessions) as session:
+        revision = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    return f"{office.engine.dialect.name}, revision {revision}"
+
+
+def _archive(office: Office) -> str:
+    sha256 = office.archive.put(b"dogovor doctor\n")
+    office.archive.get(sha256)
+    return "written and read back"
+
+
+def _bounces(office: Office) -> str:
+    path = office.settings.bounce_maildir
+    if path is None:
+        return "none: letters are files, delivered when written" if not office.settings.smtp_host else _missing()
+    return f"{sum(1 for _ in BounceMaildir(path).unread())} unread in {path}"
+
+
+def _missing() -> str:
+    raise ValueError("mail goes by SMTP, but nobody reads its delivery reports")
+
+
+def _sources(office: Office) -> str:
+    if not office.settings.order_sources:
+        raise ValueError("no order source is known: every order webhook is refused")
+    return ", ".join(sorted(office.settings.order_sources))
+
+
+def _price_list(office: Office, now: datetime) -> str:
+    held = office.settings.qs_price_lists.on(local_date(now, "Europe/Moscow"))
+    return f"{len(held.tariff)} tariffs since {held.since}{' (example)' if held.sandbox else ''}"
+
+
+def _calendar(country: str, now: datetime) -> str:
+    table = calendar(country)
+    day = local_date(now, table.zone)
+    states = {year: table.year(year).status for year in (day.year, day.year + 1)}
+    text_of = ", ".join(f"{year} {status}" for year, status in states.items())
+    if states[day.year] == "provisional":
+        raise ValueError(f"{text_of}: deadlines in {day.year} are provisional")
+    return text_of
+
+
+def _prefect(url: str) -> str:
+    answer = httpx.get(f"{url}/health", timeout=5)
+    answer.raise_for_status()
+    return url
