@@ -80,7 +80,7 @@ def confirm_envelope(order: str) -> str:
 @flow(name="show-order", flow_run_name="{order}", persist_result=False)
 def show_order(order: str) -> None:
     """Show an order's story as it stands."""
-    text = order_story(story_of(runtime.office(), order))
+    text = order_story(story_of(runtime.office().sessions, order))
     create_markdown_artifact(key=f"order-{order.lower()}", markdown=text, description=f"The story of {order}")
 
 

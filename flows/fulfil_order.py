@@ -45,7 +45,7 @@ async def fulfil_order(order: str, as_of: datetime) -> str:
     while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
         await order_step(order, step, as_of)
     await asyncio.to_thread(send_due, office, now=as_of, order=order)
-    story = await asyncio.to_thread(story_of, office, order)
+    story = await asyncio.to_thread(story_of, office.sessions, order)
     await acreate_markdown_artifact(
         key=f"order-{order.lower()}", markdown=order_story(story), description=f"The story of {order}"
     )

@@ -1,4 +1,4 @@
-"""The running installation: Prefect's server, a worker, the gateway and the dispatcher as processes that are kept up."""
+"""The running installation: Prefect's server, a worker, the gateway and the dispatcher, as processes kept up."""
 
 from __future__ import annotations
 

@@ -7,9 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Document, Order, reading
-from blocks.office import Office
-from tasks.order_state import find_order
+from blocks.ledger import Document, Order
 
 
 def file_document(
@@ -40,11 +38,3 @@ def file_document(
         )
         session.flush()
     return key
-
-
-def documents_of(office: Office, number: str) -> list[tuple[str, str, str]]:
-    """Title, file name and sha256 of an order's documents."""
-    with reading(office.sessions) as session:
-        order = find_order(session, number)
-        rows = session.scalars(select(Document).where(Document.order_id == order.id).order_by(Document.id))
-        return [(row.title, row.file_name, row.sha256) for row in rows]

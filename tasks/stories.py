@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from blocks.ledger import Customer, Notice, Obligation, OrderEvent, Service, reading
-from blocks.office import Office
+from blocks.ledger import Customer, Document, Notice, Obligation, Order, OrderEvent, Service, Sessions, reading
 from blocks.terms.money import Money
 from blocks.terms.views import NoticeLine, OrderStory, OwedLine, StoryLine
-from tasks.documents import documents_of
 from tasks.money import received
 from tasks.order_state import find_order
 
@@ -19,11 +17,18 @@ def masked(email: str) -> str:
     return f"{local[:2]}***@{domain}"
 
 
-def story_of(office: Office, number: str) -> OrderStory:
+def order_numbers(sessions: Sessions) -> dict[str, str]:
+    """Our numbers by `source/external id`."""
+    with reading(sessions) as session:
+        rows = session.execute(select(Order.source, Order.external_id, Order.number))
+        return {f"{source}/{external_id}": number for source, external_id, number in rows}
+
+
+def story_of(sessions: Sessions, number: str) -> OrderStory:
     """Everything the ledger says of an order, without secrets. Raises NotFound."""
-    documents = tuple(documents_of(office, number))
-    with reading(office.sessions) as session:
+    with reading(sessions) as session:
         order = find_order(session, number)
+        documents = session.scalars(select(Document).where(Document.order_id == order.id).order_by(Document.id))
         customer = session.get_one(Customer, order.customer_id)
         service = session.scalar(select(Service).where(Service.order_id == order.id))
         events = session.scalars(select(OrderEvent).where(OrderEvent.order_id == order.id).order_by(OrderEvent.id))
@@ -53,5 +58,5 @@ def story_of(office: Office, number: str) -> OrderStory:
             ),
             owed=tuple(OwedLine(o.clause, o.what, o.due_at, o.state.value, o.evidence or "") for o in owed),
             notices=tuple(NoticeLine(n.created_at, n.kind, masked(n.recipient), n.state.value) for n in notices),
-            documents=documents,
+            documents=tuple((d.title, d.file_name, d.sha256) for d in documents),
         )

@@ -24,7 +24,7 @@ for part in (terms, orders, serve, demo):
 def main() -> None:
     """Run a command; what goes wrong on purpose is one line on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "alembic.runtime.plugins.setup", "alembic.runtime.migration"):
+    for noisy in ("httpx", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         app()

@@ -80,4 +80,4 @@ def show(order_number: Annotated[str, typer.Argument(help="KS-2026-000001")]) ->
     from reports.story import order_story
     from tasks.stories import story_of
 
-    typer.echo(order_story(story_of(office(), order_number)))
+    typer.echo(order_story(story_of(office().sessions, order_number)))

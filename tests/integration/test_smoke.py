@@ -63,7 +63,7 @@ def test_smoke(office, sandbox):
     print(page_of(office, tok))
     print(reveal(office, tok, now=NOW + timedelta(minutes=3)), reveal(office, tok, now=NOW))
     drain(office, NOW + timedelta(minutes=4))
-    print(order_story(story_of(office, n)))
+    print(order_story(story_of(office.sessions, n)))
     put(
         office,
         "shop",
@@ -76,4 +76,4 @@ def test_smoke(office, sandbox):
         },
     )
     n = drain(office, NOW)
-    print(order_story(story_of(office, n)))
+    print(order_story(story_of(office.sessions, n)))
