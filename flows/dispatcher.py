@@ -16,7 +16,7 @@ from prefect import tags
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
-from blocks.errors import NotFound, Refused, Transient
+from blocks.errors import DogovorError, NotFound, Refused, TermsViolated, Transient
 from blocks.ledger import transaction
 from blocks.office import Office
 from flows import runtime
@@ -154,13 +154,13 @@ class Dispatcher:
         """An event into the ledger; None when it has gone back or aside."""
         try:
             return await asyncio.to_thread(apply_event, self._office, event, now=runtime.now())
-        except (Refused, NotFound) as error:
+        except (Refused, NotFound, TermsViolated) as error:
             await self._set_aside(event, error)
         except Exception as error:  # noqa: BLE001 - a fault in one event must not stop the others
             await self._failed([event], error)
         return None
 
-    async def _set_aside(self, event: Event, error: Refused | NotFound) -> None:
+    async def _set_aside(self, event: Event, error: DogovorError) -> None:
         """What will never do: a decision is answered with its refusal, anything else is parked for a person."""
         if event.kind == EventKind.DECISION:
             await self._finish(event, f"refused: {error}")

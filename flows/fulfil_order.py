@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from prefect import Task, flow, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TagsContext
 
 from blocks.errors import Transient
 from flows import runtime
@@ -17,6 +19,9 @@ from flows.fulfilment import advance, send_due, take_step, upcoming
 from reports.story import order_story
 from tasks.fulfilment import Next, view_of
 from tasks.stories import story_of
+
+UNTAGGED = partial(TagsContext, current_tags=set())
+"""Tasks would inherit the run's tags, and every tag of a task is a concurrency slot to ask the server for."""
 
 
 async def only_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -42,8 +47,9 @@ async def order_step(order: str, step: Next, as_of: datetime) -> None:
 async def fulfil_order(order: str, as_of: datetime) -> str:
     """Take an order as far as it goes: until it is done, or waits for money, for its customer or for a person."""
     office, step = runtime.office(), None
-    while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
-        await order_step(order, step, as_of)
+    with UNTAGGED():
+        while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
+            await order_step(order, step, as_of)
     await asyncio.to_thread(send_due, office, now=as_of, order=order)
     story = await asyncio.to_thread(story_of, office.sessions, order)
     await acreate_markdown_artifact(
@@ -69,7 +75,8 @@ async def fulfil_backlog(orders: list[str], count: int, as_of: datetime, concurr
 
     async def one(order: str) -> str:
         async with gate:
-            return await order_in_backlog(order, as_of)
+            with UNTAGGED():
+                return await order_in_backlog(order, as_of)
 
     outcomes = dict(zip(orders, await asyncio.gather(*map(one, orders)), strict=True))
     table: list[dict[str, Any]] = [{"order": order, "outcome": outcome} for order, outcome in outcomes.items()]
@@ -80,4 +87,4 @@ async def fulfil_backlog(orders: list[str], count: int, as_of: datetime, concurr
 def labels_of(order: str) -> list[str]:
     """The tags of an order's run: its agreement and its customer."""
     view = view_of(runtime.office(), order)
-    return ["order", f"agreement:{view.agreement}", f"customer:{view.customer}"]
+    return ["order", f"agreement:{view.agreement}", f"customer:{view.customer_id}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from blocks.ledger import Customer, Order, OrderEvent, OrderState, Payment, SealedSecret, Service, ServiceState
@@ -184,32 +184,31 @@ def _first_verdict(office: Office, session: Session, order: Order, decision: Dec
             hold(session, order, reason="unknown_product", why=why, now=now, operator=operator, clause="QS-3.3.1")
         return
     if order.agreement == "QS" and order.price_minor == 0:
-        verdict = qs.free_project(qs.FreeProjectFacts(active_free_projects=_free_projects(session, order)))
+        verdict = qs.free_project(qs.FreeProjectFacts(active_free_projects=free_projects(session, order)))
         if not verdict.allowed:
             reject(session, order, why=verdict.what, clause=verdict.clause, now=now, operator=operator)
             return
         open_activation(session, order, free=True, now=now)
 
 
-def _free_projects(session: Session, order: Order) -> int:
-    """Active free projects of the customer, and free ones on their way."""
-    active = session.scalar(
-        select(func.count())
-        .select_from(Service)
-        .join(Order, Order.id == Service.order_id)
-        .where(Service.customer_id == order.customer_id, Service.state == ServiceState.ACTIVE, Order.price_minor == 0)
-    )
-    coming = session.scalar(
-        select(func.count())
-        .select_from(Order)
-        .where(
-            Order.customer_id == order.customer_id,
-            Order.price_minor == 0,
-            Order.id != order.id,
-            Order.state.in_(_WAITING),
+def free_projects(session: Session, order: Order) -> int:
+    """The customer's active free projects, and free orders on their way to one, besides this order."""
+    on_the_way = and_(Order.state.in_(_WAITING), or_(Service.id.is_(None), Service.state == ServiceState.RESERVED))
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Order)
+            .outerjoin(Service, Service.order_id == Order.id)
+            .where(
+                Order.customer_id == order.customer_id,
+                Order.agreement == "QS",
+                Order.price_minor == 0,
+                Order.id != order.id,
+                or_(Service.state == ServiceState.ACTIVE, on_the_way),
+            )
         )
+        or 0
     )
-    return (active or 0) + (coming or 0)
 
 
 def reject(session: Session, order: Order, *, why: str, clause: str, now: datetime, operator: str) -> None:

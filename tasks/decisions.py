@@ -10,13 +10,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import Refused
+from blocks.errors import Refused, TermsViolated
 from blocks.ledger import Customer, Order, OrderState, Payment, PaymentState, Service, ServiceState, transaction
 from blocks.office import Office
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
-from tasks.accept import ZONE, price_of
+from tasks.accept import ZONE, free_projects, price_of
 from tasks.activation import ACTIVATED, COMPLETED
 from tasks.money import balance, enter, received
 from tasks.notices import queue_notice
@@ -55,6 +55,8 @@ def _resume(office: Office, session: Session, order: Order, decision: OrderDecis
     service = session.scalar(select(Service).where(Service.order_id == order.id))
     if is_done(session, order, ACTIVATED) and service is not None:
         if service.state is ServiceState.SUSPENDED:
+            if order.agreement == "QS" and order.price_minor == 0 and free_projects(session, order):
+                raise TermsViolated("QS-4.4.2", "the user has another active free project")
             service.state = ServiceState.ACTIVE
             customer = session.get_one(Customer, order.customer_id)
             facts = {"service": service.name}

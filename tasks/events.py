@@ -8,13 +8,14 @@ from pydantic import ValidationError
 
 from blocks.clients.yookassa import OnlinePayment, PaymentStatus
 from blocks.errors import Refused
-from blocks.ledger import transaction
+from blocks.ledger import OrderState, transaction
 from blocks.office import Office
 from tasks.accept import accept_order
 from tasks.decisions import decide
 from tasks.inbox import Event
 from tasks.money import Recorded, record_online, record_receipt
 from tasks.order_forms import BankReceipt, EventKind, OrderDecision, OrderForm, YooKassaNotification
+from tasks.order_state import find_order, transition
 
 
 def apply_event(office: Office, event: Event, *, now: datetime) -> Recorded:
@@ -37,11 +38,20 @@ def apply_event(office: Office, event: Event, *, now: datetime) -> Recorded:
                 decision = OrderDecision.model_validate(event.payload)
                 return Recorded(decision.order, decide(office, decision, now=now))
             case EventKind.SHOWN:
-                return Recorded(str(event.payload["order"]), "the one-time page was opened")
+                return _page_opened(office, str(event.payload["order"]), now)
             case unknown:
                 raise Refused("kind", f"no work for events of kind {unknown}")
     except ValidationError as error:
         raise Refused("content", f"{event.kind} does not read: {error.error_count()} fields") from None
+
+
+def _page_opened(office: Office, number: str, now: datetime) -> Recorded:
+    """The page was opened at last: an order held only for that goes on."""
+    with transaction(office.sessions) as session:
+        order = find_order(session, number, lock=True)
+        if order.state is OrderState.HELD and order.hold_reason == "page_unopened":
+            transition(session, order, OrderState.IN_PROGRESS, why="the page was opened", now=now, clause="KS-2.1")
+    return Recorded(number, "the one-time page was opened")
 
 
 def _fetch_payment(office: Office, notification: YooKassaNotification, now: datetime) -> Recorded:

@@ -38,7 +38,7 @@ class OrderView:
 
     number: str
     agreement: str
-    customer: str
+    customer_id: int
     state: OrderState
     way: str
     price_minor: int
@@ -58,7 +58,7 @@ def view_of(office: Office, number: str) -> OrderView:
         return OrderView(
             number=number,
             agreement=order.agreement,
-            customer=customer.email,
+            customer_id=customer.id,
             state=order.state,
             way=str(qs.way_of_payment(qs.PayerFacts.model_validate({"payer": customer.kind})).values["way"]),
             price_minor=order.price_minor,

@@ -92,7 +92,7 @@ def _add_errors(app: FastAPI, refusals: Refusals) -> None:
         return _refuse(refusals, request, webhooks.Unreadable("request", "the request does not read"))
 
     @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(_request: Request, error: HTTPException) -> JSONResponse:
         refusals.count("any", f"http_{error.status_code}")
         return JSONResponse({"error": f"http_{error.status_code}"}, error.status_code, error.headers)
 

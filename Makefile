@@ -1,0 +1,48 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo up test lint bench lock servers clean
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Dogovor needs Python 3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "python3-venv is missing: installing it"; apt-get update -q && apt-get install -yq python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+## The main job on the embedded default; ends by itself with a table of what it did.
+demo: $(STAMP)
+	$(BIN)/dogovor demo
+
+## Everything, kept up until Ctrl-C.
+up: $(STAMP)
+	$(BIN)/dogovor up
+
+## The real servers that the tests start (Debian packages).
+servers:
+	tests/servers/install.sh
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+## All tests, real servers included; in CI a missing server is a failure.
+test: $(STAMP) servers lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+bench: $(STAMP)
+	$(BIN)/dogovor bench
+
+## Renew the lock file, on purpose.
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --generate-hashes --python-version 3.11 --upgrade \
+	  --output-file requirements.lock --custom-compile-command "make lock"
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

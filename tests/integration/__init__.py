@@ -1,0 +1,1 @@
+"""Against real servers: SQLite and PostgreSQL, the payment sandbox over HTTP, Postfix."""

@@ -1,0 +1,58 @@
+"""The ledger's own promises, on both databases."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from blocks.ledger import Base, Customer, migrate, reading, transaction
+from blocks.office import Office
+from tests.work import NOW, ordered, qs
+
+
+def test_migrations_lead_to_exactly_the_models(office: Office) -> None:
+    with office.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_many_processes_may_migrate_at_once(office: Office) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: migrate(office.engine), range(4))) == [None] * 4
+
+
+@pytest.mark.parametrize("table", ["order_events", "account_entries"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET clause = 'KS-9'", "DELETE FROM {}"])
+def test_the_journals_cannot_be_altered(office: Office, table: str, change: str) -> None:
+    ordered(office, "L-1", qs("free", 0))
+    with pytest.raises(DBAPIError, match="append-only"), transaction(office.sessions) as session:
+        session.execute(text(change.format(table)))
+
+
+def test_a_moment_without_a_zone_is_refused(office: Office) -> None:
+    naive = datetime(2026, 11, 20, 9, 0)  # noqa: DTZ001 - that is the point
+    with pytest.raises(StatementError, match="has a zone"), transaction(office.sessions) as session:
+        session.add(Customer(agreement="KS", kind="person", name="x", email="x@example.test", created_at=naive))
+
+
+def test_moments_come_back_in_utc(office: Office) -> None:
+    ordered(office, "L-1", qs("free", 0))
+    with reading(office.sessions) as session:
+        created = session.scalars(select(Customer.created_at)).one()
+    assert created == NOW
+    assert created.utcoffset() is not None
+
+
+def test_an_error_shows_no_parameters(office: Office) -> None:
+    ordered(office, "L-1", qs("free", 0))
+    with pytest.raises(DBAPIError) as caught, transaction(office.sessions) as session:
+        session.add(
+            Customer(agreement="QS", kind="person", name="secret-name", email="customer@example.test", created_at=NOW)
+        )
+    assert "secret-name" not in str(caught.value)

@@ -1,0 +1,56 @@
+"""The work that is killed: it runs in a child of multiprocessing's fork server, which has no threads to inherit."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import datetime
+from typing import Any
+
+import email_validator
+from sqlalchemy import select
+
+from blocks.ledger import Order, reading
+from blocks.office import Office, open_office
+from blocks.settings import Settings
+from tasks.inbox import take_back
+from tasks.reveal import reveal
+from tests.work import MINUTE, NOW, drain, page_token
+
+if "test" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.remove("test")
+
+
+def arm(office: Office, kill_at: int | None, moment: str) -> None:
+    """Kill this process at the N-th commit of the ledger: `before` it reaches the database, or `after` it has."""
+    seen, plain_commit = 0, office.engine.dialect.do_commit
+
+    def commit(connection: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == kill_at and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain_commit(connection)
+        if seen == kill_at and moment == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    office.engine.dialect.do_commit = commit  # type: ignore[assignment, method-assign]
+
+
+def the_number(office: Office) -> str:
+    """The number of the only order."""
+    with reading(office.sessions) as session:
+        return session.scalars(select(Order.number)).one()
+
+
+def job(settings: Settings, work: str, at: datetime, kill_at: int | None, moment: str) -> None:
+    """`drain` the inbox, or `press` the button of the one-time page first. Without `kill_at` it is a restart."""
+    office = open_office(settings)
+    if kill_at is None:
+        take_back(office.sessions, owner="test", now=at)
+    arm(office, kill_at, moment)
+    if work == "press":
+        reveal(office, page_token(office, the_number(office)), now=at)
+    drain(office, at)
+    if kill_at is None:
+        drain(office, NOW + 30 * MINUTE)
