@@ -50,14 +50,14 @@ class Sandbox:
             raise HTTPException(500, {"type": "error", "code": "internal_server_error"})
 
     def create(self, key: str, body: dict[str, Any], base_url: str) -> dict[str, Any]:
-        """A new payment, or the one made under that key before. Its payer pays at `base_url`."""
+        """A new payment, or the one made under that key before. Its payer pays at `base_url`, or has (`paid`)."""
         if key not in self.by_key:
             payment_id = str(uuid.uuid4())
             self.by_key[key] = payment_id
             self.payments[payment_id] = {
                 "id": payment_id,
-                "status": "pending",
-                "paid": False,
+                "status": "succeeded" if body.get("paid") else "pending",
+                "paid": bool(body.get("paid")),
                 "amount": body["amount"],
                 "description": body.get("description", ""),
                 "metadata": body.get("metadata", {}),

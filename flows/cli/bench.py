@@ -1,0 +1,52 @@
+"""`dogovor bench`: latency and throughput of the main job, beside the same steps without Prefect, in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+SLOTS = 4
+
+
+@app.command()
+def bench(
+    orders: Annotated[int, typer.Option(help="Orders of the backlog")] = 1000,
+    single: Annotated[int, typer.Option(help="Orders one at a time, for the latency")] = 30,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Latency of single orders on an idle system, then a backlog, with Prefect and without. Minutes, on this machine."""
+    from flows.cli.bench_play import latency, memory, plain_backlog, prefect_backlog
+    from flows.cli.demo_stack import demo_stack
+    from flows.stack import running
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    result: dict[str, Any] = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    }
+    home = Path(tempfile.mkdtemp(prefix="dogovor-bench-"))
+    stack, secret = demo_stack(home / "prefect", say)
+    with running(stack):
+        time.sleep(10)
+        say(f"latency: {single} orders, one at a time")
+        result["latency"] = latency(stack, secret, single)
+        say(f"backlog of {orders} orders through Prefect")
+        result["prefect"] = prefect_backlog(stack, orders)
+        result["memory_mb"] = memory(stack)
+        say(f"backlog of {orders} orders without Prefect")
+        result["plain"] = plain_backlog(stack, home / "plain", orders)
+    result["ratio"] = round(result["prefect"]["orders_a_minute"] / result["plain"]["orders_a_minute"], 2)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    for name, value in result.items():
+        typer.echo(f"{name}: {value}")

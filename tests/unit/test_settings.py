@@ -1,0 +1,114 @@
+"""Settings: the embedded default is whole, production refuses what is not."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from blocks.clients.yookassa_sandbox import create_sandbox
+from blocks.errors import Refused
+from blocks.settings import Settings, load_settings
+from blocks.terms import calendars
+
+ORDER_SECRET = "whsec_" + "c2VjcmV0" * 6
+
+
+def production(**changes: Any) -> dict[str, Any]:
+    return {
+        "environment": "production",
+        "ledger_url": "postgresql+psycopg://dogovor@db.example.net/dogovor",
+        "directory_url": "postgresql+psycopg://dogovor@db.example.net/directory",
+        "master_key": "ab" * 32,
+        "order_sources": {"shop": [ORDER_SECRET]},
+        "smtp_host": "mx.example.net",
+        "bounce_maildir": "/var/mail/bounces",
+        "yookassa_shop": "1",
+        "yookassa_secret": "x",
+        "public_url": "https://orders.example.net",
+        "provider_requisites": "Банк",
+        **changes,
+    }
+
+
+@pytest.fixture
+def price_list(tmp_path: Path) -> Path:
+    example = Path(calendars.__file__).parent / "data" / "qs_tariffs.toml"
+    path = tmp_path / "tariffs.toml"
+    path.write_text(example.read_text("utf-8").replace("sandbox = true\n", ""), "utf-8")
+    return path
+
+
+def test_a_whole_production_is_accepted(price_list: Path) -> None:
+    assert Settings.model_validate(production(qs_tariffs_file=price_list)).environment == "production"
+
+
+@pytest.mark.parametrize("missing", ["ledger_url", "master_key", "order_sources", "smtp_host", "yookassa_secret"])
+def test_production_names_what_is_missing(price_list: Path, missing: str) -> None:
+    values = production(qs_tariffs_file=price_list)
+    del values[missing]
+    with pytest.raises(ValidationError, match=f"DOGOVOR_{missing.upper()}"):
+        Settings.model_validate(values)
+
+
+def test_production_refuses_plain_http_and_example_prices(price_list: Path) -> None:
+    with pytest.raises(ValidationError, match="https"):
+        Settings.model_validate(production(qs_tariffs_file=price_list, public_url="http://orders.example.net"))
+    marked = price_list.with_name("marked.toml")
+    marked.write_text(price_list.read_text("utf-8").replace("[[list]]", "[[list]]\nsandbox = true", 1), "utf-8")
+    with pytest.raises(ValidationError, match="sandbox"):
+        Settings.model_validate(production(qs_tariffs_file=marked))
+
+
+def test_the_payment_sandbox_refuses_production() -> None:
+    with pytest.raises(Refused, match="production"):
+        create_sandbox("1", "x", "http://127.0.0.1:9/", "production")
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [{"operator": [ORDER_SECRET]}, {"shop": ["whsec_c2hvcnQ="]}, {"Shop!": [ORDER_SECRET]}],
+)
+def test_order_sources_have_names_of_their_own_and_long_secrets(tmp_path: Path, sources: dict[str, list[str]]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"home": tmp_path, "order_sources": sources})
+
+
+def test_no_secret_shows_in_the_settings(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {"home": tmp_path, "order_sources": {"shop": [ORDER_SECRET]}, "yookassa_secret": "top", "master_key": "cd" * 32}
+    )
+    assert not any(secret in repr(settings) + str(settings) for secret in (ORDER_SECRET, "top", "cdcd"))
+
+
+def test_processes_that_start_at_once_agree_on_one_key_that_only_the_owner_reads(tmp_path: Path) -> None:
+    def key(_: int) -> bytes:
+        return Settings.model_validate({"home": tmp_path}).key
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(key, range(16)))
+    assert len(keys) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["master.key"]
+    assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_operators_calendar_is_adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import date
+
+    table = tmp_path / "ru.toml"
+    table.write_text(
+        'country = "RU"\nzone = "Europe/Moscow"\n[[year]]\nyear = 2031\nstatus = "decreed"\nsource = "decree 1"\n'
+        'approved_by = "A. Person"\ndays_off = [2031-01-01]\nworking_weekends = [2031-01-04]\n'
+    )
+    monkeypatch.setenv("DOGOVOR_CALENDAR_FILES", f'["{table}"]')
+    monkeypatch.setenv("DOGOVOR_HOME", str(tmp_path))
+    try:
+        load_settings()
+        assert calendars.calendar("RU").is_working_day(date(2031, 1, 4))
+        assert not calendars.calendar("RU").is_provisional(date(2031, 1, 4))
+    finally:
+        calendars._ADOPTED.clear()
+        calendars.calendar.cache_clear()
