@@ -11,10 +11,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import httpx
 from prefect import tags
 from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectException
 
 from blocks.errors import DogovorError, NotFound, Refused, TermsViolated, Transient
 from blocks.ledger import transaction
@@ -30,7 +28,6 @@ from tasks.order_state import drop_lease, take_lease
 
 log = logging.getLogger("dogovor.dispatcher")
 
-PREFECT_DOWN = (httpx.HTTPError, PrefectException)
 BUSY = timedelta(seconds=1)
 IDLE_SECONDS = 0.1
 
@@ -171,9 +168,12 @@ class Dispatcher:
     async def _failed(self, events: Sequence[Event], error: Exception) -> None:
         """Events go back: uncounted when it was Prefect that failed, with a growing wait when it was they."""
         sessions, now = self._office.sessions, runtime.now()
-        self._prefect_down = isinstance(error, PREFECT_DOWN) and not await _prefect_answers()
+        # A run called while Prefect is away fails with whatever its client was doing: the server itself is asked.
+        self._prefect_down = not isinstance(error, Transient) and not await _prefect_answers()
         wait = error.retry_after if isinstance(error, Transient) else None
-        if not isinstance(error, Transient):
+        if self._prefect_down:
+            log.warning("Prefect does not answer: %s events wait", len(events))
+        elif not isinstance(error, Transient):
             log.error("%s of %s events: %s", type(error).__name__, len(events), error, exc_info=error)
         for event in events:
             if self._prefect_down:

@@ -22,7 +22,7 @@ def bench(
     single: Annotated[int, typer.Option(help="Orders one at a time, for the latency")] = 30,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Latency of single orders on an idle system, then a backlog, with Prefect and without. Minutes, on this machine."""
+    """Latency of single orders on an idle system, then a backlog, with Prefect and without. Takes minutes."""
     from flows.cli.bench_play import latency, memory, plain_backlog, prefect_backlog
     from flows.cli.demo_stack import demo_stack
     from flows.stack import running

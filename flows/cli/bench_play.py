@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -56,8 +57,8 @@ def latency(stack: DemoStack, secret: str, count: int) -> dict[str, float]:
     }
 
 
-def fill(stack: DemoStack, sessions: Sessions, prefix: str, count: int) -> None:
-    """Orders and their payments into an inbox; the payments are made and paid at the sandbox."""
+def fill(stack: DemoStack, sessions: Sessions, prefix: str, count: int, *, shuffled: bool = False) -> None:
+    """Orders and their paid payments into an inbox, in order or in any."""
     auth = (stack.env["DOGOVOR_YOOKASSA_SHOP"], stack.env["DOGOVOR_YOOKASSA_SECRET"])
     base = f"http://127.0.0.1:{stack.sandbox_port}"
 
@@ -75,19 +76,16 @@ def fill(stack: DemoStack, sessions: Sessions, prefix: str, count: int) -> None:
     orders = [f"{prefix}-{n}" for n in range(count)]
     with ThreadPoolExecutor(8) as pool:
         payments = list(pool.map(pay, orders))
+    events: list[tuple[str, str, EventKind, dict[str, Any]]] = []
+    for order, payment in zip(orders, payments, strict=True):
+        told = {"type": "notification", "event": "payment.succeeded", "object": {"id": payment}}
+        events.append(("shop", f"o-{order}", EventKind.ORDER, {"order": order, **item(order)}))
+        events.append(("yookassa", f"p-{order}", EventKind.PAYMENT, told))
+    if shuffled:
+        random.Random(count).shuffle(events)
     with transaction(sessions) as session:
-        for order, payment in zip(orders, payments, strict=True):
-            told = {"type": "notification", "event": "payment.succeeded", "object": {"id": payment}}
-            now = runtime.now()
-            put_event(
-                session,
-                source="shop",
-                event_id=f"o-{order}",
-                kind=EventKind.ORDER,
-                payload={"order": order, **item(order)},
-                now=now,
-            )
-            put_event(session, source="yookassa", event_id=f"p-{order}", kind=EventKind.PAYMENT, payload=told, now=now)
+        for source, event_id, kind, payload in events:
+            put_event(session, source=source, event_id=event_id, kind=kind, payload=payload, now=runtime.now())
 
 
 def active(sessions: Sessions) -> int:

@@ -1,1 +1,1 @@
-"""Tests."""
+"""Whole flows on a running installation: Prefect's server, worker, dispatcher, gateway, a browser."""

@@ -110,5 +110,5 @@ def test_an_operators_calendar_is_adopted(tmp_path: Path, monkeypatch: pytest.Mo
         assert calendars.calendar("RU").is_working_day(date(2031, 1, 4))
         assert not calendars.calendar("RU").is_provisional(date(2031, 1, 4))
     finally:
-        calendars._ADOPTED.clear()
+        calendars._ADOPTED.clear()  # noqa: SLF001 - the test cleans up after itself
         calendars.calendar.cache_clear()

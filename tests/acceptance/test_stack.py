@@ -1,0 +1,212 @@
+"""The main job on a running installation, seen by its users."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from blocks.ledger import InboxEvent, InboxState, Order, OrderState, Service, ServiceState, reading
+from flows.cli import demo_play
+from flows.cli.bench_play import active, fill
+from flows.cli.demo_play import COMPANY, PERSON, Demo
+from flows.cli.demo_stack import DemoStack
+from tasks.stories import order_numbers, story_of
+from tests.conftest import eventually
+from tests.servers.chromium import chromium_page
+
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(280)]
+
+
+def api(stack: DemoStack, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Ask Prefect's API: a GET without a body, a POST with one."""
+    with httpx.Client(base_url=stack.prefect_url, timeout=30, trust_env=False) as http:
+        answer = http.get(path) if body is None else http.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+def run_deployment(stack: DemoStack, name: str, parameters: dict[str, Any]) -> str:
+    """Start a run as the UI's form does; its id."""
+    deployment = api(stack, f"/deployments/name/{name}/{name}")
+    run = api(stack, f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+    return str(run["id"])
+
+
+def run_state(stack: DemoStack, run: str) -> str:
+    return str(api(stack, f"/flow_runs/{run}")["state"]["name"])
+
+
+def wait_run(stack: DemoStack, run: str, *wanted: str) -> str:
+    eventually(lambda: run_state(stack, run) in (*wanted, "Failed", "Crashed"), within_s=90)
+    return run_state(stack, run)
+
+
+def place(demo: Demo, order: str, item: dict[str, Any], customer: dict[str, Any] = PERSON) -> str:
+    """Post a signed order; our number."""
+    demo_play.ORDERS[order] = {"customer": customer, "item": item}
+    assert demo.post_order(order) == 202
+    return demo.number(order)
+
+
+def test_every_deployment_is_there_and_scheduled_runs_appear(stack: DemoStack) -> None:
+    deployments = {row["name"]: row for row in api(stack, "/deployments/filter", {})}
+    assert len(deployments) == 12
+    zones = {schedule["schedule"]["timezone"] for row in deployments.values() for schedule in row["schedules"]}
+    assert zones == {"Europe/Moscow"}
+    form = deployments["submit-order"]["parameter_openapi_schema"]
+    assert "OrderForm" in json.dumps(form)
+
+    def scheduled() -> bool:
+        runs = api(stack, "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+        return len({run["deployment_id"] for run in runs}) >= 4
+
+    eventually(scheduled, within_s=60)
+    automations = {row["name"] for row in api(stack, "/automations/filter", {})}
+    assert automations == {"dogovor: a run without heartbeat", "dogovor: a run ended badly"}
+    blocks = api(stack, "/block_documents/filter", {"include_secrets": False})
+    assert {row["block_type"]["slug"] for row in blocks} == {"dogovor-mail", "dogovor-payments"}
+    assert stack.env["DOGOVOR_YOOKASSA_SECRET"] not in json.dumps(blocks)
+
+
+def test_an_operator_enters_and_decides_orders_from_forms(stack: DemoStack, demo: Demo) -> None:
+    form = {"order": "desk-1", "customer": PERSON, "item": {"agreement": "KS", "contacts": 7, "delivery": "electronic"}}
+    run = run_deployment(stack, "submit-order", {"form": form})
+    assert wait_run(stack, run, "Completed") == "Completed"
+    number = demo.wait("the order", lambda: order_numbers(demo.sessions).get("operator/desk-1"))
+    decision = {"order": number, "action": "cancel", "operator": "О. Петрова", "note": "нет такого пакета"}
+    assert wait_run(stack, run_deployment(stack, "decide-order", {"decision": decision}), "Completed") == "Completed"
+    told = story_of(demo.sessions, number)
+    assert told.state == "cancelled"
+    assert told.lines[-1].who == "О. Петрова"
+    again = run_deployment(stack, "decide-order", {"decision": {**decision, "action": "resume"}})
+    assert wait_run(stack, again, "Completed") == "Failed", "a refusal is shown as one"
+
+
+@pytest.mark.clause("KS-1.4", "KS-2.1")
+def test_ks_1_4_an_envelope_is_confirmed_by_a_named_person_in_a_suspended_run(stack: DemoStack, demo: Demo) -> None:
+    number = place(demo, "env-1", {"agreement": "KS", "contacts": 2, "delivery": "envelope"})
+    demo.pay_online("env-1")
+
+    def suspended() -> list[dict[str, Any]]:
+        wanted = {
+            "flow_runs": {"name": {"any_": [f"envelope of {number}"]}, "state": {"name": {"any_": ["Suspended"]}}}
+        }
+        found: list[dict[str, Any]] = api(stack, "/flow_runs/filter", wanted)
+        return found
+
+    eventually(lambda: len(suspended()) == 1, within_s=90)
+    run = suspended()[0]["id"]
+
+    def resumed(answer: dict[str, Any]) -> str:
+        return str(api(stack, f"/flow_runs/{run}/resume", {"run_input": answer})["status"])
+
+    assert resumed({"handed_over": True}) == "REJECT", "nobody is named"
+    eventually(lambda: resumed({"operator": "О. Петрова", "handed_over": True, "note": "лично"}) == "ACCEPT")
+    demo.wait_state("env-1", "completed")
+    assert any(line.who == "О. Петрова" for line in demo.story("env-1").lines)
+
+
+@pytest.mark.clause("KS-1.4")
+def test_ks_1_4_a_customer_sees_the_password_once_in_a_browser(demo: Demo, tmp_path: Path) -> None:
+    place(demo, "page-1", {"agreement": "KS", "contacts": 2})
+    letter = demo.letter("page-1", "/secrets/")
+    link = next(word for word in letter.split() if "/secrets/" in word)
+    with chromium_page() as page:
+        page.goto(link)
+        assert page.get_by_role("heading", name="Готовим данные доступа").is_visible()
+        demo.pay_online("page-1")
+        page.goto(link)
+        page.screenshot(path=tmp_path / "ready.png")
+        page.get_by_role("button", name="Показать один раз").click()
+        password = page.locator("code").inner_text()
+        assert len(password) == 20
+        page.screenshot(path=tmp_path / "revealed.png")
+        page.goto(link)
+        assert page.get_by_role("heading", name="Уже показано").is_visible()
+        assert password not in page.content()
+    demo.wait_state("page-1", "completed")
+
+
+def test_no_secret_reaches_prefect_or_a_log(stack: DemoStack, demo: Demo) -> None:
+    place(demo, "leak-1", {"agreement": "QS", "tariff": "start", "months": 1})
+    link = next(word for word in demo.letter("leak-1", "/secrets/").split() if "/secrets/" in word)
+    demo.pay_online("leak-1")
+    shown = httpx.post(link, trust_env=False).text
+    secrets = [part.split("</code>")[0] for part in shown.split("<code>")[1:]]
+    assert len(secrets) >= 2
+    hidden = [secret for secret in secrets if not secret.startswith("wss:")]
+    hidden += [link.rpartition("/")[2], stack.env["DOGOVOR_YOOKASSA_SECRET"], COMPANY["email"]]
+    for path in [*(stack.home / "logs").iterdir(), *(stack.home / "prefect").glob("prefect.db*")]:
+        content = path.read_bytes()
+        assert not any(secret.encode() in content for secret in hidden), path.name
+
+
+def test_a_thousand_orders_survive_prefect_and_the_dispatcher_being_killed(stack: DemoStack, demo: Demo) -> None:
+    count, repeated = 1000, 100
+    before = active(demo.sessions)
+    dispatcher, prefect = stack.children["dispatcher"], stack.children["prefect"]
+    assert dispatcher.process is not None
+    assert prefect.process is not None
+    fill(stack, demo.sessions, "many", count, shuffled=True)
+    eventually(lambda: active(demo.sessions) >= before + 50, within_s=60)
+    dispatcher.process.kill()
+    dispatcher.process.wait()
+    dispatcher.start(stack.env)
+    eventually(lambda: active(demo.sessions) >= before + 150, within_s=60)
+    prefect.process.kill()
+    prefect.process.wait()
+    for n in range(repeated):
+        demo_play.ORDERS[f"many-{n}"] = demo_play_item(n)
+        assert demo.post_order(f"many-{n}", event_id=f"again-{n}") == 202, "the gateway needs no Prefect"
+    time.sleep(5)
+    prefect.start(stack.env)
+    stack.wait_for(prefect, f"{stack.prefect_url}/health")
+    eventually(lambda: active(demo.sessions) >= before + count, within_s=200)
+    eventually(lambda: unfinished(demo) == 0, within_s=60)
+    with reading(demo.sessions) as session:
+        orders = session.scalar(select(func.count()).select_from(Order).where(Order.external_id.like("many-%")))
+        services = session.scalar(
+            select(func.count())
+            .select_from(Service)
+            .join(Order, Order.id == Service.order_id)
+            .where(Order.external_id.like("many-%"), Service.state == ServiceState.ACTIVE)
+        )
+        held = session.scalar(
+            select(func.count())
+            .select_from(Order)
+            .where(Order.external_id.like("many-%"), Order.state == OrderState.HELD)
+        )
+    assert (orders, services, held) == (count, count, 0)
+    assert active(demo.sessions) == before + count
+    letters = letters_by_order(stack.home / "outbox")
+    assert sorted(letters.values()) == [1] * len(letters), "one letter with access data an order"
+
+
+def demo_play_item(n: int) -> dict[str, Any]:
+    from flows.cli.bench_play import item
+
+    return item(f"many-{n}")
+
+
+def unfinished(demo: Demo) -> int:
+    with reading(demo.sessions) as session:
+        query = select(func.count()).select_from(InboxEvent).where(InboxEvent.state != InboxState.DONE)
+        return session.scalar(query) or 0
+
+
+def letters_by_order(outbox: Path) -> dict[str, int]:
+    """How many letters with an attached file of access data there are, by order."""
+    found: dict[str, int] = {}
+    for path in outbox.glob("*.eml"):
+        content = path.read_bytes()
+        marker = b'filename="access-'
+        if marker in content:
+            number = content.split(marker)[1].split(b".zip")[0].decode()
+            found[number] = found.get(number, 0) + 1
+    return found
