@@ -11,8 +11,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import httpx
 from prefect import tags
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.states import Crashed
 
 from blocks.errors import DogovorError, NotFound, Refused, TermsViolated, Transient
 from blocks.ledger import transaction
@@ -40,18 +49,33 @@ class Dispatcher:
         self._slots, self._backlog_at, self._batch = slots, backlog_at, batch
         self._running: set[asyncio.Task[None]] = set()
         self._prefect_down = False
+        self._tag = f"dispatcher:{name}"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then let the runs under way end."""
         freed = await asyncio.to_thread(take_back, self._office.sessions, owner=self._name, now=runtime.now())
         if freed:
             log.info("took back %s events of a killed predecessor", freed)
+        await self._sweep()
         while not stop.is_set():
             worked = await self._round()
             if not worked:
                 await asyncio.sleep(IDLE_SECONDS)
         if self._running:
             await asyncio.wait(self._running)
+
+    async def _sweep(self) -> None:
+        """Runs that a killed predecessor of the same name left Running are Crashed in the UI; the ledger is untouched."""
+        left = FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[self._tag]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),
+        )
+        try:
+            async with get_client() as client:
+                for found in await client.read_flow_runs(flow_run_filter=left):
+                    await client.set_flow_run_state(found.id, Crashed(message=f"{self._name} was started again"))
+        except httpx.HTTPError as error:
+            log.warning("Prefect does not answer, its runs are not swept: %s", type(error).__name__)
 
     async def _round(self) -> bool:
         """One look at the inbox; False when there was nothing to do."""
@@ -93,7 +117,7 @@ class Dispatcher:
             await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=runtime.now(), wait=BUSY)
             return
         try:
-            with tags(*await asyncio.to_thread(labels_of, order)):
+            with tags(self._tag, *await asyncio.to_thread(labels_of, order)):
                 state = await fulfil_order(order, runtime.now())
         except Exception as error:  # noqa: BLE001 - whatever a run dies of, its event must go back
             await self._failed([event], error)
@@ -118,7 +142,7 @@ class Dispatcher:
         if not leased:
             return
         try:
-            with tags("order", "backlog"):
+            with tags(self._tag, "order", "backlog"):
                 outcomes = await fulfil_backlog(leased, len(leased), runtime.now(), self._slots)
         except Exception as error:  # noqa: BLE001 - whatever a run dies of, its events must go back
             await self._failed([event for order in leased for event, _ in by_order[order]], error)

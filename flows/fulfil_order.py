@@ -16,7 +16,9 @@ from prefect.context import TagsContext
 from blocks.errors import Transient
 from flows import runtime
 from flows.fulfilment import advance, send_due, take_step, upcoming
+from flows.handover import ask_handover
 from reports.story import order_story
+from tasks.decisions import awaiting_handover
 from tasks.fulfilment import Next, view_of
 from tasks.stories import story_of
 
@@ -51,6 +53,8 @@ async def fulfil_order(order: str, as_of: datetime) -> str:
         while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
             await order_step(order, step, as_of)
     await asyncio.to_thread(send_due, office, now=as_of, order=order)
+    if order in await asyncio.to_thread(awaiting_handover, office.sessions, order):
+        await ask_handover(order)
     story = await asyncio.to_thread(story_of, office.sessions, order)
     await acreate_markdown_artifact(
         key=f"order-{order.lower()}", markdown=order_story(story), description=f"The story of {order}"

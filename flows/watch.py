@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,8 +15,10 @@ from blocks.ledger import InboxState, transaction
 from blocks.prefect_blocks import BLOCK_NAME, MailServer, PaymentShop
 from flows import runtime
 from flows.fulfilment import send_due
+from flows.handover import ask_handover
 from reports.format import moscow
 from tasks import obligations
+from tasks.decisions import awaiting_handover
 from tasks.doctor import Finding, examine
 from tasks.inbox import waiting
 from tasks.notices import queue_operator_notice, read_reports
@@ -54,11 +57,13 @@ def follow_notices(as_of: datetime | None = None) -> dict[str, int]:
 
 
 @flow(name="keep-orders", persist_result=False, timeout_seconds=600)
-def keep_orders(as_of: datetime | None = None) -> dict[str, int]:
-    """End unpaid orders, remind of unopened pages, suspend what is no longer paid (QS-4.3.1)."""
+async def keep_orders(as_of: datetime | None = None) -> dict[str, int]:
+    """End unpaid orders, remind of unopened pages, suspend what is no longer paid (QS-4.3.1), ask for envelopes."""
     office, now = runtime.office(), as_of or runtime.now()
-    done = keep_up(office, now=now)
-    send_due(office, now=now)
+    done = await asyncio.to_thread(keep_up, office, now=now)
+    await asyncio.to_thread(send_due, office, now=now)
+    for order in await asyncio.to_thread(awaiting_handover, office.sessions):
+        await ask_handover(order)
     parked = waiting(office.sessions).get(InboxState.PARKED, 0)
     get_run_logger().info("%s; %s events are parked", done, parked)
     return {**vars(done), "parked": parked}

@@ -37,3 +37,8 @@ def secret_page(state: str, order: str, *, shown_at: datetime | None, secret: Ma
     """The one-time page in a state: unknown, preparing, ready, shown, or revealed with the secret itself."""
     rows = [(_LABELS[key], value) for key, value in (secret or {}).items()]
     return _templates().get_template("secret.html").render(state=state, order=order, shown_at=shown_at, rows=rows)
+
+
+def thanks_page() -> str:
+    """A page that thanks a payer and says what comes next."""
+    return _templates().get_template("thanks.html").render()

@@ -58,7 +58,7 @@ def request_payment(office: Office, number: str, *, now: datetime) -> None:
             return
         session.flush()
         intent_id, key, purpose = intent.id, str(intent.idempotence_key), page_purpose(order)
-        return_path = f"/secrets/{office.sealer.page_token(purpose)}" if order.delivery == "electronic" else "/"
+        return_path = f"/secrets/{office.sealer.page_token(purpose)}" if order.delivery == "electronic" else "/thanks"
     made = office.payments.create_payment(
         key=key,
         amount=price,

@@ -11,7 +11,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.errors import Refused, TermsViolated
-from blocks.ledger import Customer, Order, OrderState, Payment, PaymentState, Service, ServiceState, transaction
+from blocks.ledger import (
+    Customer,
+    Order,
+    OrderState,
+    Payment,
+    PaymentState,
+    Service,
+    ServiceState,
+    Sessions,
+    Step,
+    reading,
+    transaction,
+)
 from blocks.office import Office
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.money import Money
@@ -118,6 +130,19 @@ def cancel_consequences(session: Session, order: Order, *, why: str, now: dateti
         clause = "KS-4.1" if order.agreement == "KS" else "QS-4.2.1"
         what = f"return {owed}"
         open_obligation(session, clause=clause, subject=order.number, what=what, deadline=deadline, now=now)
+
+
+def awaiting_handover(sessions: Sessions, number: str | None = None) -> list[str]:
+    """The orders whose envelope is ready and whose handing over nobody has confirmed; of one number, or of all."""
+    done = select(Step.order_id).where(Step.key == HANDED_OVER)
+    query = (
+        select(Order.number)
+        .join(Step, Step.order_id == Order.id)
+        .where(Order.delivery == "envelope", Order.state == OrderState.IN_PROGRESS, Step.key == ACTIVATED)
+        .where(Order.id.not_in(done))
+    )
+    with reading(sessions) as session:
+        return list(session.scalars(query if number is None else query.where(Order.number == number)))
 
 
 def _confirm(session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:

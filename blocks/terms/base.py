@@ -23,8 +23,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from blocks.errors import NotFound
 from blocks.terms.money import Money
 
-Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""An instant: zone-aware on input, UTC inside."""
+
+def _in_our_time(moment: datetime) -> datetime:
+    if not 1990 <= moment.year <= 2200:
+        raise ValueError("a moment lies in the years 1990 to 2200")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+"""An instant: zone-aware on input, UTC inside, in the years that agreements can mean."""
 
 
 class Frozen(BaseModel):

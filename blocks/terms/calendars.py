@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import holidays
 from pydantic import BaseModel, ConfigDict
@@ -117,21 +117,30 @@ class WorkCalendar:
         return date.fromordinal(worked[index]), provisional
 
 
-def read_table(text: str) -> tuple[Country, str, list[WorkYear]]:
-    """Country, zone and years from the TOML form of `data/ru.toml`. Raises pydantic.ValidationError."""
-    data: dict[str, Any] = tomllib.loads(text)
-    return data["country"], data["zone"], [WorkYear(**row) for row in data["year"]]
+class WorkTable(BaseModel):
+    """A country's years, as the TOML form of `data/ru.toml` holds them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    country: Country
+    zone: str
+    year: tuple[WorkYear, ...]
+
+
+def read_table(text: str) -> WorkTable:
+    """A table from TOML. Raises pydantic.ValidationError, tomllib.TOMLDecodeError."""
+    return WorkTable.model_validate(tomllib.loads(text))
 
 
 @cache
 def calendar(country: Country) -> WorkCalendar:
     """The shipped calendar of a country, with the operator's years (`adopt`) over it."""
     text = files("blocks.terms").joinpath("data", f"{country.lower()}.toml").read_text("utf-8")
-    code, zone, years = read_table(text)
-    return WorkCalendar(code, zone, [*years, *_ADOPTED.get(code, ())])
+    table = read_table(text)
+    return WorkCalendar(table.country, table.zone, [*table.year, *_ADOPTED.get(country, ())])
 
 
-_ADOPTED: dict[str, list[WorkYear]] = {}
+_ADOPTED: dict[str, tuple[WorkYear, ...]] = {}
 
 
 def adopt(text: str) -> None:
@@ -139,6 +148,6 @@ def adopt(text: str) -> None:
 
     A year in it replaces the shipped year whole. Raises pydantic.ValidationError.
     """
-    country, _, years = read_table(text)
-    _ADOPTED[country] = years
+    table = read_table(text)
+    _ADOPTED[table.country] = table.year
     calendar.cache_clear()

@@ -23,7 +23,7 @@ def months_later(day: date, months: int) -> date:
 
 def at_wall(day: date, clock: time, zone: str) -> datetime:
     """The UTC instant of a wall-clock time. A time that DST skips moves forward; a doubled one means its first."""
-    return datetime.combine(day, clock, ZoneInfo(zone)).astimezone(UTC)
+    return datetime.combine(day, clock.replace(fold=0), ZoneInfo(zone)).astimezone(UTC)
 
 
 def end_of_day(day: date, zone: str) -> datetime:

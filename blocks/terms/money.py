@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -21,11 +21,11 @@ def _exact(value: Any) -> Decimal:
         amount = Decimal(value)
     except ArithmeticError:
         raise ValueError("not a decimal number") from None
-    if not amount.is_finite() or abs(amount) >= _LIMIT:
+    if not amount.is_finite() or amount.copy_abs() >= _LIMIT:
         raise ValueError("an amount is finite and below 10^15")
     if amount != amount.quantize(_PLACES):
         raise ValueError("an amount has at most two decimal places")
-    return amount.quantize(_PLACES)
+    return amount.quantize(_PLACES) + 0  # no negative zero
 
 
 Amount = Annotated[
@@ -54,7 +54,9 @@ class Money(BaseModel):
 
     @classmethod
     def from_minor(cls, minor: int, currency: str) -> Money:
-        """Money from minor units (kopecks, tiyn, cents), as the ledger keeps it."""
+        """Money from whole minor units (kopecks, tiyn, cents), as the ledger keeps it. Raises ValueError."""
+        if isinstance(minor, bool) or not isinstance(minor, int):
+            raise ValueError("minor units are whole numbers")  # noqa: TRY004 - as everywhere here
         return cls.model_validate({"amount": Decimal(minor) / 100, "currency": currency})
 
     @property
@@ -88,8 +90,8 @@ class Money(BaseModel):
     def times(self, ratio: Fraction | int) -> Money:
         """This amount times an exact ratio, rounded half up (away from zero) to minor units once."""
         exact = Fraction(self.minor) * ratio
-        minor = (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(Decimal(1), ROUND_HALF_UP)
-        return Money.from_minor(int(minor), self.currency)
+        whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+        return Money.from_minor(-whole if exact < 0 else whole, self.currency)
 
     def split(self, weights: Sequence[int]) -> list[Money]:
         """Parts in proportion to whole weights, by largest remainder (ties to the earlier part); they sum to the whole.

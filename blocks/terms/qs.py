@@ -7,13 +7,14 @@ projects and agreements end is in `qs_ending`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, model_validator
 
 from blocks.errors import NotFound
 from blocks.terms.base import Deadline, Decision, Frozen, Moment, Verdict, rule
@@ -52,8 +53,7 @@ class PriceList(Frozen):
 
 def read_price_lists(text: str) -> Timeline[PriceList]:
     """Dated price lists from TOML (`[[list]]` with `[[list.tariff]]`). Raises pydantic.ValidationError, ValueError."""
-    rows: list[dict[str, Any]] = tomllib.loads(text)["list"]
-    lists = [PriceList.model_validate(row) for row in rows]
+    lists = TypeAdapter(dict[Literal["list"], list[PriceList]]).validate_python(tomllib.loads(text)).get("list", [])
     if any(set(t.prices) not in (set(), set(PERIODS)) for held in lists for t in held.tariff):
         raise ValueError("a paid tariff has a price for each of 1, 3, 9 and 12 months")
     return Timeline("QS price list", [(held.since, held) for held in lists])
@@ -88,7 +88,7 @@ def registration(facts: RegistrationFacts) -> Decision:
     missing = [
         name
         for name, present in (
-            ("email", "@" in facts.email),
+            ("email", bool(re.fullmatch(r"[^@\s]+@[^@\s]+", facts.email))),
             ("full name", bool(facts.full_name.strip())),
             ("password hash", facts.password_hashed),
         )
@@ -248,6 +248,12 @@ class PaymentFacts(Frozen):
     received: Money
     cancelled_or_disputed: bool = False
 
+    @model_validator(mode="after")
+    def _one_currency(self) -> PaymentFacts:
+        if self.price.currency != self.received.currency:
+            raise ValueError("price and payment are in one currency")
+        return self
+
 
 @rule("QS-4.2.1", PaymentFacts)
 def prepayment(facts: PaymentFacts) -> Decision:
@@ -344,7 +350,7 @@ def acceptance(facts: AcceptanceFacts) -> Decision:
     moments = [moment for moment in (facts.registered_at, facts.paid_at) if moment]
     if not moments:
         return Decision(clause="QS-10.1", verdict=Verdict.REFUSED, what="no agreement: neither registered nor paid")
-    by_payment = facts.registered_at is None or (facts.paid_at is not None and facts.paid_at < facts.registered_at)
+    by_payment = facts.registered_at is None
     return Decision(
         clause="QS-10.1",
         verdict=Verdict.ACTION if by_payment else Verdict.ALLOWED,

@@ -6,11 +6,15 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Literal
 
+from pydantic import model_validator
+
 from blocks.terms.base import Deadline, Decision, Frozen, Moment, Verdict, rule
 from blocks.terms.calendars import calendar
 from blocks.terms.deadlines import end_of_day, in_calendar_days, in_working_days, local_date
 from blocks.terms.money import Money
 from blocks.terms.qs import ZONE
+
+_INSTANT = timedelta(microseconds=1)
 
 
 class RefundFacts(Frozen):
@@ -41,6 +45,12 @@ class LiabilityFacts(Frozen):
 
     claimed: Money
     paid_in_last_12_months: Money
+
+    @model_validator(mode="after")
+    def _in_roubles(self) -> LiabilityFacts:
+        if {self.claimed.currency, self.paid_in_last_12_months.currency} != {"RUB"}:
+            raise ValueError("the agreement's liability is in roubles")
+        return self
 
 
 @rule("QS-6.2.3", LiabilityFacts)
@@ -105,6 +115,8 @@ def force_majeure(facts: ForceMajeureFacts) -> Decision:
     if values["may_leave"]:
         leave = in_working_days(facts.now, 5, calendar("RU"))
         values["earliest_end"] = leave.local.isoformat()
+        if leave.provisional:
+            values["earliest_end_provisional"] = True
     return Decision(
         clause="QS-6.4",
         verdict=Verdict.DUE,
@@ -147,9 +159,10 @@ def leaving(facts: LeavingFacts) -> Decision:
             what="access lasts to the end of the paid period; nothing is returned",
             deadline=Deadline(due=facts.period_until, zone=ZONE),
         )
-    first, last = local_date(facts.period_from, ZONE), local_date(facts.period_until, ZONE)
-    days = max((last - first).days, 1)
-    unused = min(max((last - facts.ends_on).days, 0), days)
+    first, end = local_date(facts.period_from, ZONE), local_date(facts.period_until, ZONE)
+    days = max((end - first).days, 1)
+    last_paid = local_date(facts.period_until - _INSTANT, ZONE)
+    unused = min(max((last_paid - facts.ends_on).days, 0), days)
     return Decision(
         clause="QS-8.2",
         verdict=Verdict.OWED,
@@ -167,12 +180,15 @@ class EndFacts(Frozen):
 
 @rule("QS-8.3", EndFacts)
 def destroy_registration(facts: EndFacts) -> Decision:
-    """Registration data is destroyed within 7 calendar days of the end; logs keep their own terms (QS-3.5.3)."""
+    """Registration data is destroyed within 7 calendar days of the end; logs keep their own terms (QS-3.5.3).
+
+    An end at midnight is the end of the day before.
+    """
     return Decision(
         clause="QS-8.3",
         verdict=Verdict.DUE,
         what="destroy e-mail, name, password hash and contacts",
-        deadline=in_calendar_days(facts.ended_at, 7, ZONE),
+        deadline=in_calendar_days(facts.ended_at - _INSTANT, 7, ZONE),
     )
 
 

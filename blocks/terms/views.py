@@ -23,7 +23,7 @@ class Invoice:
     total: Money
 
     def __post_init__(self) -> None:
-        if sum(line.minor for _, line in self.lines) != self.total.minor:
+        if sum((line for _, line in self.lines), Money.of(0, self.total.currency)) != self.total:
             raise ValueError(f"the lines of {self.number} do not sum to its total")
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from flows import runtime
 from flows.gateway.webhooks import InOffice
-from reports.pages import secret_page, style
+from reports.pages import secret_page, style, thanks_page
 from tasks.reveal import PageState, page_of, reveal
 
 router = APIRouter(tags=["pages"])
@@ -20,6 +20,12 @@ Token = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
 def stylesheet() -> Response:
     """The pages' style."""
     return PlainTextResponse(style(), media_type="text/css")
+
+
+@router.get("/thanks", response_class=HTMLResponse)
+def thanks() -> HTMLResponse:
+    """Where a payer returns to whose access data comes in an envelope."""
+    return HTMLResponse(thanks_page())
 
 
 @router.get("/secrets/{token}", response_class=HTMLResponse)
