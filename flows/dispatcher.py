@@ -65,7 +65,7 @@ class Dispatcher:
             await asyncio.wait(self._running)
 
     async def _sweep(self) -> None:
-        """Runs that a killed predecessor of the same name left Running are Crashed in the UI; the ledger is untouched."""
+        """Runs that a killed predecessor of this name left Running become Crashed; the ledger is untouched."""
         left = FlowRunFilter(
             tags=FlowRunFilterTags(all_=[self._tag]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),

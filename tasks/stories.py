@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import select
 
 from blocks.ledger import Customer, Document, Notice, Obligation, Order, OrderEvent, Service, Sessions, reading
@@ -15,6 +18,15 @@ def masked(email: str) -> str:
     """An address that people can recognise and strangers cannot use: ma***@example.net."""
     local, _, domain = email.partition("@")
     return f"{local[:2]}***@{domain}"
+
+
+def item_text(item: Mapping[str, Any]) -> str:
+    """What was ordered, in a few words."""
+    if item["agreement"] == "KS":
+        place = f", servers in {item['jurisdiction']}" if item.get("jurisdiction") else ""
+        return f"KS, {item['contacts']} contacts, {item['delivery']}{place}"
+    months = f", {item['months']} months" if item["months"] else ""
+    return f"QS {item['tariff']}{months}{', renews ' + item['renews'] if item.get('renews') else ''}"
 
 
 def order_numbers(sessions: Sessions) -> dict[str, str]:
@@ -34,13 +46,12 @@ def story_of(sessions: Sessions, number: str) -> OrderStory:
         events = session.scalars(select(OrderEvent).where(OrderEvent.order_id == order.id).order_by(OrderEvent.id))
         owed = session.scalars(select(Obligation).where(Obligation.subject == number).order_by(Obligation.due_at))
         notices = session.scalars(select(Notice).where(Notice.order_id == order.id).order_by(Notice.id))
-        item = ", ".join(f"{key} {value}" for key, value in order.item.items() if value not in (None, ""))
         return OrderStory(
             number=number,
             state=order.state.value,
             hold_reason=order.hold_reason or "",
             customer=masked(customer.email),
-            item=item,
+            item=item_text(order.item),
             price=Money.from_minor(order.price_minor, order.currency),
             received=received(session, order),
             service=service.name if service else "",

@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import timedelta
 from fractions import Fraction
 
+from pydantic import model_validator
+
 from blocks.terms.base import Decision, Frozen, Moment, Verdict, rule
 from blocks.terms.deadlines import local_date
 from blocks.terms.ks import ZONE
@@ -17,6 +19,12 @@ class Outage(Frozen):
 
     began_at: Moment
     ended_at: Moment
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Outage:
+        if self.ended_at < self.began_at:
+            raise ValueError("an outage does not end before it began")
+        return self
 
     @property
     def length(self) -> timedelta:
@@ -63,12 +71,15 @@ def long_outage(facts: OutageFacts) -> Decision:
 
     Over 60 minutes and under 3 hours the agreement names no compensation: nothing is owed by itself, a person decides.
     """
-    if any(outage.length >= _LONG for outage in facts.outages):
+    long = any(outage.length >= _LONG for outage in facts.outages)
+    if long and not facts.given_before:
         return _once("KS-3.10b", facts, "the whole yearly price", facts.yearly_price)
     if any(_HOUR < outage.length < _LONG for outage in facts.outages):
         return Decision(
             clause="KS-3.10b", verdict=Verdict.PERSON, what="an outage between 60 minutes and 3 hours: not provided for"
         )
+    if long:
+        return _once("KS-3.10b", facts, "the whole yearly price", facts.yearly_price)
     return Decision(clause="KS-3.10b", verdict=Verdict.REFUSED, what="no outage of 3 hours")
 
 

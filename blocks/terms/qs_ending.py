@@ -41,25 +41,29 @@ def refund(facts: RefundFacts) -> Decision:
 
 
 class LiabilityFacts(Frozen):
-    """A claim: the damages asked, and what the user paid in the 12 months before it."""
+    """A claim: the damages asked, what the user paid in the 12 months before it, what earlier claims took."""
 
     claimed: Money
     paid_in_last_12_months: Money
+    owed_before: Money = Money.of(0, "RUB")
 
     @model_validator(mode="after")
     def _in_roubles(self) -> LiabilityFacts:
-        if {self.claimed.currency, self.paid_in_last_12_months.currency} != {"RUB"}:
+        if {m.currency for m in (self.claimed, self.paid_in_last_12_months, self.owed_before)} != {"RUB"}:
             raise ValueError("the agreement's liability is in roubles")
         return self
 
 
 @rule("QS-6.2.3", LiabilityFacts)
 def liability(facts: LiabilityFacts) -> Decision:
-    """At most 10 % of what the user paid in the last 12 months, and never more than 10 000 RUB.
+    """At most 10 % of what the user paid in the last 12 months, and never more than 10 000 RUB, for all claims together.
+
+    Ten per cent is cut to whole kopecks, so that the cap is never exceeded.
 
     `amount` is the most that can be owed for this claim; whether anything is owed a person decides.
     """
-    cap = min(facts.paid_in_last_12_months.times(Fraction(1, 10)), Money.of(10_000, "RUB"))
+    tenth = Money.from_minor(facts.paid_in_last_12_months.minor // 10, "RUB")
+    cap = max(min(tenth, Money.of(10_000, "RUB")) - facts.owed_before, Money.of(0, "RUB"))
     return Decision(
         clause="QS-6.2.3",
         verdict=Verdict.OWED,
@@ -96,9 +100,10 @@ def late_payment(facts: LatePaymentFacts) -> Decision:
 
 
 class ForceMajeureFacts(Frozen):
-    """Force majeure: when it began, the moment at which we look, and whether it lasts."""
+    """Force majeure: when it began, when it ended (if it has), the moment at which we look, and whether it lasts."""
 
     began_at: Moment
+    ended_at: Moment | None = None
     now: Moment
     lasts: bool = True
 
@@ -111,7 +116,8 @@ def force_majeure(facts: ForceMajeureFacts) -> Decision:
     the 30th day itself is not yet more than 30.
     """
     since = (local_date(facts.now, ZONE) - local_date(facts.began_at, ZONE)).days
-    values: dict[str, str | int | bool] = {"may_leave": facts.lasts and since > 30}
+    lasts = facts.lasts and facts.ended_at is None
+    values: dict[str, str | int | bool] = {"may_leave": lasts and since > 30}
     if values["may_leave"]:
         leave = in_working_days(facts.now, 5, calendar("RU"))
         values["earliest_end"] = leave.local.isoformat()
@@ -120,8 +126,8 @@ def force_majeure(facts: ForceMajeureFacts) -> Decision:
     return Decision(
         clause="QS-6.4",
         verdict=Verdict.DUE,
-        what="written notice of force majeure",
-        deadline=in_working_days(facts.began_at, 3, calendar("RU")),
+        what=f"written notice of the {'end' if facts.ended_at else 'beginning'} of force majeure",
+        deadline=in_working_days(facts.ended_at or facts.began_at, 3, calendar("RU")),
         values=values,
     )
 

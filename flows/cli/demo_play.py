@@ -208,7 +208,7 @@ def print_table(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=False)
+    console = Console() if sys.stdout.isatty() else Console(width=130)
     table = Table("order", "item", "price", "received", "state", "service", "obligations", title="What the demo did")
     for row in result["orders"]:
         kept = sum(state == "fulfilled" for state in row["obligations"].values())
