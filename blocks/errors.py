@@ -2,6 +2,7 @@
 
 DogovorError
  +- Transient       the other side may answer later: the only kind that is retried
+ |   +- OutcomeUnknown   the effect may have happened: look before repeating
  +- Refused         a request or an outside system said no, and will say so again
  +- TermsViolated   an agreement forbids what was asked
  +- NotFound        the thing named does not exist
@@ -25,6 +26,10 @@ class Transient(DogovorError):  # noqa: N818 - the tree names outcomes
     def __init__(self, detail: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class OutcomeUnknown(Transient):
+    """Raised when a call may or may not have had its effect: look before it is repeated."""
 
 
 class Refused(DogovorError):  # noqa: N818

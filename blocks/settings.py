@@ -40,7 +40,9 @@ YOOKASSA_NETWORKS = (
 class Settings(BaseSettings):
     """Everything that differs between one installation and another. Secrets are SecretStr and never printed."""
 
-    model_config = SettingsConfigDict(env_prefix="DOGOVOR_", env_file=".env", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="DOGOVOR_", env_file=".env", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     environment: Literal["embedded", "production"] = "embedded"
     home: Path = Path("~/.dogovor").expanduser()

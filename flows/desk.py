@@ -11,12 +11,12 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 
 import blocks.terms  # noqa: F401 - registers the rules
-from blocks.errors import Refused
 from blocks.terms.base import ask
 from flows import runtime
 from flows.desk_inbox import put_and_wait
 from reports.answer import answer_text
 from reports.story import order_story
+from tasks.decisions import not_handed_over
 from tasks.inbox import unpark
 from tasks.order_forms import Action, BankReceipt, EventKind, OrderDecision, OrderForm
 from tasks.stories import story_of
@@ -68,13 +68,17 @@ def confirm_envelope(order: str) -> str:
     """Wait for a person to confirm that the envelope was handed over (KS-1.4, KS-2.1); a name is required."""
     text = f"Has the sealed envelope of **{order}** been handed over? Say who handed it over and to whom."
     asked = EnvelopeHandover.with_initial_data(description=text)
-    answer = suspend_flow_run(wait_for_input=asked, key="handover", timeout=int(timedelta(days=60).total_seconds()))
+    answer = suspend_flow_run(wait_for_input=asked, key="handover", timeout=int(timedelta(days=365).total_seconds()))
     if not answer.handed_over:
-        raise Refused("not_handed_over", f"{answer.operator}: not handed over: {answer.note or 'no reason given'}")
+        why = answer.note or "no reason given"
+        not_handed_over(runtime.office(), order, operator=answer.operator, why=why, now=runtime.now())
+        return f"{answer.operator}: not handed over: {why}; asked again within the hour"
     note = answer.note or "handed over"
     decision = OrderDecision(order=order, action=Action.CONFIRM_HANDOVER, operator=answer.operator, note=note)
     payload = decision.model_dump(mode="json")
-    return put_and_wait(runtime.office(), f"envelope:{order}", EventKind.DECISION, payload, wait_seconds=WAIT_SECONDS)
+    return put_and_wait(
+        runtime.office(), f"envelope:{flow_run.id}", EventKind.DECISION, payload, wait_seconds=WAIT_SECONDS
+    )
 
 
 @flow(name="show-order", flow_run_name="{order}", persist_result=False)

@@ -45,7 +45,7 @@ class Dispatcher:
     """Takes events under `name`; at most `slots` runs at once; over `backlog_at` waiting events, batches of `batch`."""
 
     def __init__(self, office: Office, name: str, *, slots: int = 4, backlog_at: int = 12, batch: int = 50) -> None:
-        self._office, self._name = office, name
+        self._office, self._name = office, name[:40]
         self._slots, self._backlog_at, self._batch = slots, backlog_at, batch
         self._running: set[asyncio.Task[None]] = set()
         self._prefect_down = False

@@ -53,8 +53,8 @@ async def fulfil_order(order: str, as_of: datetime) -> str:
         while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
             await order_step(order, step, as_of)
     await asyncio.to_thread(send_due, office, now=as_of, order=order)
-    if order in await asyncio.to_thread(awaiting_handover, office.sessions, order):
-        await ask_handover(order)
+    for waiting, refusals in (await asyncio.to_thread(awaiting_handover, office.sessions, order)).items():
+        await ask_handover(waiting, refusals)
     story = await asyncio.to_thread(story_of, office.sessions, order)
     await acreate_markdown_artifact(
         key=f"order-{order.lower()}", markdown=order_story(story), description=f"The story of {order}"
@@ -67,8 +67,8 @@ async def order_in_backlog(order: str, as_of: datetime) -> str:
     """One order of a backlog, all its steps in one task; its failure is its own and comes back as text."""
     try:
         view = await asyncio.to_thread(advance, runtime.office(), order, now=as_of)
-    except Transient as error:
-        return f"not now: {error}"
+    except Exception as error:  # noqa: BLE001 - one bad order must not fail the others of its batch
+        return f"not now: {type(error).__name__}: {error}"
     return view.state.value
 
 

@@ -5,24 +5,27 @@ Flows take the same steps as visible tasks. Whatever is killed in between goes o
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from blocks.errors import NotFound, Refused, TermsViolated
+from blocks.errors import NotFound, Refused, TermsViolated, Transient
 from blocks.ledger import transaction
 from blocks.office import Office
 from reports.access_sheet import access_files
 from reports.invoice import invoice_pdf
 from reports.notices import compose
 from tasks.access_data import generate_access_data, provision_accounts
+from tasks.accounts import shortfall
 from tasks.activation import activate_complex, activate_project, begin, complete, extend_period
 from tasks.billing import invoice_view, issue_invoice, request_payment
 from tasks.fulfilment import Next, OrderView, next_step, view_of
-from tasks.money import shortfall
-from tasks.notices import due_notices, send_notice
+from tasks.notices import due_notices, put_off, send_notice
 from tasks.order_state import find_order, hold
 
 Step = Callable[..., None]
+log = logging.getLogger("dogovor.fulfilment")
 
 
 def _invoice(office: Office, number: str, *, now: datetime) -> None:
@@ -36,7 +39,10 @@ def _access_data(office: Office, number: str, *, now: datetime) -> None:
 def _underpaid(office: Office, number: str, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
-        why = f"{shortfall(session, order)} is missing"
+        missing = shortfall(session, order)
+        if missing.minor <= 0:
+            return  # the rest came in between
+        why = f"{missing} is missing"
         hold(session, order, reason="underpaid", why=why, now=now, operator=office.settings.operator_email)
 
 
@@ -84,11 +90,21 @@ def upcoming(office: Office, number: str, last: Next | None) -> Next | None:
 
 
 def send_due(office: Office, *, now: datetime, order: str | None = None) -> int:
-    """Compose and send the notices that are due, of one order or of all; how many were tried."""
-    due = due_notices(office, now=now, order=order)
+    """Compose and send the notices that are due, of one order or of all; how many were tried.
+
+    One that cannot be composed is put off and logged. Slow letters are dated by the time they really go.
+    """
+    due, began = due_notices(office, now=now, order=order), time.monotonic()
     for notice in due:
-        composed = compose(notice.kind, notice.facts, has_secret=notice.secret_purpose is not None)
-        send_notice(office, notice, subject=composed.subject, body=composed.body, now=now)
+        moment = now + timedelta(seconds=time.monotonic() - began)
+        try:
+            composed = compose(notice.kind, notice.facts, has_secret=notice.secret_purpose is not None)
+            send_notice(office, notice, subject=composed.subject, body=composed.body, now=moment)
+        except Transient:
+            raise
+        except Exception as error:
+            log.exception("notice %s cannot be sent", notice.id)
+            put_off(office, notice.id, why=f"{type(error).__name__}: {error}", now=moment)
     return len(due)
 
 

@@ -11,11 +11,10 @@ log = logging.getLogger("dogovor.handover")
 DEPLOYMENT = "confirm-envelope/confirm-envelope"
 
 
-async def ask_handover(order: str) -> None:
-    """Start the run that waits for the confirmation; the same order again finds the same run."""
+async def ask_handover(order: str, refusals: int) -> None:
+    """Start the run that waits for the confirmation; the same run is found again until a person says "not yet"."""
     try:
-        await arun_deployment(
-            DEPLOYMENT, parameters={"order": order}, timeout=0, idempotency_key=f"envelope:{order}", as_subflow=False
-        )
+        key = f"envelope:{order}:{refusals}"
+        await arun_deployment(DEPLOYMENT, parameters={"order": order}, timeout=0, idempotency_key=key, as_subflow=False)
     except ObjectNotFound:
         log.warning("%s waits for its confirmation, but the deployment %s is not there yet", order, DEPLOYMENT)

@@ -62,8 +62,8 @@ async def keep_orders(as_of: datetime | None = None) -> dict[str, int]:
     office, now = runtime.office(), as_of or runtime.now()
     done = await asyncio.to_thread(keep_up, office, now=now)
     await asyncio.to_thread(send_due, office, now=now)
-    for order in await asyncio.to_thread(awaiting_handover, office.sessions):
-        await ask_handover(order)
+    for order, refusals in (await asyncio.to_thread(awaiting_handover, office.sessions)).items():
+        await ask_handover(order, refusals)
     parked = waiting(office.sessions).get(InboxState.PARKED, 0)
     get_run_logger().info("%s; %s events are parked", done, parked)
     return {**vars(done), "parked": parked}

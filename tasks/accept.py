@@ -15,7 +15,7 @@ from blocks.terms import ks, qs
 from blocks.terms.base import Decision, Verdict
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import ORDER_POLICY
-from tasks.money import open_activation, settle, unmatched_wording
+from tasks.money import lock_reference, open_activation, settle, unmatched_wording
 from tasks.notices import queue_notice, queue_operator_notice
 from tasks.obligations import fulfil, lift, open_obligation
 from tasks.order_forms import ComplexItem, CustomerForm, OrderForm, ProjectItem
@@ -39,6 +39,7 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
 
     An item without a price is held for a person; a second free project is rejected (QS-4.4.2).
     """
+    lock_reference(session, f"{source}/{form.order}")
     found = session.scalar(select(Order).where(Order.source == source, Order.external_id == form.order))
     if found is not None:
         return found
@@ -75,14 +76,22 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
         )
     )
     _confirm_receipt(session, order, customer, decision, received_at)
+    if order.price_minor == 0 and decision.allowed:
+        order.item = {**order.item, "months": 0}  # a free project has no periods
     _first_verdict(office, session, order, decision, received_at)
+    if (customer.kind, customer.inn) != (form.customer.kind, form.customer.inn):
+        why = f"ordered as {form.customer.kind}, known under this address as {customer.kind} {customer.inn or ''}"
+        operator = office.settings.operator_email
+        if order.state is OrderState.ACKNOWLEDGED:
+            hold(session, order, reason="customer_differs", why=why, now=received_at, operator=operator)
     _match_waiting_money(office, session, order, received_at)
     return order
 
 
 def _customer(session: Session, form: CustomerForm, agreement: str, now: datetime) -> Customer:
     email = form.email.lower()
-    found = session.scalar(select(Customer).where(Customer.agreement == agreement, Customer.email == email))
+    known = select(Customer).where(Customer.agreement == agreement, Customer.email == email)
+    found = session.scalar(known.with_for_update())
     if found is None:
         found = Customer(
             agreement=agreement,
@@ -174,14 +183,9 @@ def _first_verdict(office: Office, session: Session, order: Order, decision: Dec
         )
         return
     if order.agreement == "QS" and order.item["renews"]:
-        service = session.scalar(select(Service).where(Service.name == order.item["renews"]))
-        if (
-            service is None
-            or service.customer_id != order.customer_id
-            or service.product["tariff"] != order.item["tariff"]
-        ):
-            why = "no such project of this customer on this tariff"
-            hold(session, order, reason="unknown_product", why=why, now=now, operator=operator, clause="QS-3.3.1")
+        why_not = renewal_refused(session, order)
+        if why_not:
+            hold(session, order, reason="unknown_product", why=why_not, now=now, operator=operator, clause="QS-3.3.1")
         return
     if order.agreement == "QS" and order.price_minor == 0:
         verdict = qs.free_project(qs.FreeProjectFacts(active_free_projects=free_projects(session, order)))
@@ -189,6 +193,23 @@ def _first_verdict(office: Office, session: Session, order: Order, decision: Dec
             reject(session, order, why=verdict.what, clause=verdict.clause, now=now, operator=operator)
             return
         open_activation(session, order, free=True, now=now)
+
+
+def renewal_refused(session: Session, order: Order) -> str:
+    """Why a renewal cannot be: only a paid project of the same customer on the same tariff is prolonged; else empty.
+
+    A suspension for a breach or a dispute is not lifted by money: a person decides on that first.
+    """
+    service = session.scalar(select(Service).where(Service.name == order.item["renews"]).with_for_update())
+    if service is None or service.customer_id != order.customer_id:
+        return "no such project of this customer"
+    if service.product["tariff"] != order.item["tariff"] or order.price_minor == 0:
+        return "a project is renewed on its own paid tariff"
+    if service.state is ServiceState.SUSPENDED and service.suspended_for != "period_over":
+        return f"the project is suspended: {service.suspended_for}"
+    if service.state not in (ServiceState.ACTIVE, ServiceState.SUSPENDED):
+        return f"the project is {service.state.value}"
+    return ""
 
 
 def free_projects(session: Session, order: Order) -> int:

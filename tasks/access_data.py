@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from blocks.clients.password_hashes import AccountHashes, hash_account
-from blocks.ledger import SealedAccounts, SealedSecret, Service, transaction
+from blocks.ledger import OrderState, SealedAccounts, SealedSecret, Service, transaction
 from blocks.office import Office
 from blocks.sealing import random_password
 from blocks.terms.ks import AccountsFacts, contacts_of
@@ -71,7 +71,7 @@ def generate_access_data(office: Office, number: str, render: Render, *, now: da
     sha256 = office.archive.put(content)
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
-        if is_done(session, order, GENERATED):
+        if order.state is not OrderState.IN_PROGRESS or is_done(session, order, GENERATED):
             return
         file_document(
             session,

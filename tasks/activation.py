@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from blocks.errors import TermsViolated
 from blocks.ledger import Customer, Order, OrderState, SealedSecret, Service, ServiceState, transaction
 from blocks.office import Office
 from blocks.sealing import random_password, token_hash
@@ -17,8 +18,9 @@ from blocks.terms import ks, qs
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
-from tasks.accept import page_purpose
-from tasks.money import ACTIVATE, enter, received, tell_surplus
+from tasks.accept import page_purpose, renewal_refused
+from tasks.accounts import enter, price_of_order, received
+from tasks.money import ACTIVATE, open_activation, service_of_order, tell_surplus
 from tasks.notices import queue_notice
 from tasks.obligations import fulfil, open_obligation
 from tasks.order_state import find_order, is_done, mark_done, note, transition
@@ -34,12 +36,13 @@ def begin(office: Office, number: str, *, now: datetime) -> None:
         order = find_order(session, number, lock=True)
         if order.state not in _BEFORE_WORK:
             return
-        price = Money.from_minor(order.price_minor, order.currency)
+        price = price_of_order(order)
         if received(session, order) < price:
             return
         clause = "KS-4.1" if order.agreement == "KS" else "QS-4.1.1"
         charge = Money.of(0, price.currency) - price
-        enter(session, order, key=f"charge:{number}", kind="charge", amount=charge, now=now, clause=clause)
+        enter(session, order, kind="charge", of=number, amount=charge, now=now, clause=clause)
+        open_activation(session, order, free=not price, now=now)
         transition(
             session,
             order,
@@ -54,7 +57,9 @@ def begin(office: Office, number: str, *, now: datetime) -> None:
 
 
 def _reserve(office: Office, session: Session, order: Order) -> None:
-    if session.scalar(select(Service.id).where(Service.order_id == order.id)) is not None:
+    before = session.scalar(select(Service).where(Service.order_id == order.id))
+    if before is not None:
+        before.state = ServiceState.RESERVED  # an order that was cancelled and came back
         return
     customer = session.get_one(Customer, order.customer_id)
     if order.agreement == "KS":
@@ -84,7 +89,7 @@ def activate_complex(office: Office, number: str, *, now: datetime) -> None:
     """KS: the accounts stand, so the service is active; the file goes out, and the clock of its handing over starts."""
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
-        if is_done(session, order, ACTIVATED):
+        if order.state is not OrderState.IN_PROGRESS or is_done(session, order, ACTIVATED):
             return
         service = session.scalars(select(Service).where(Service.order_id == order.id)).one()
         service.state, service.active_from = ServiceState.ACTIVE, now
@@ -118,8 +123,11 @@ def activate_complex(office: Office, number: str, *, now: datetime) -> None:
                 facts=facts,
                 now=now,
                 document_key=document,
-                secret_purpose=page_purpose(order),
             )
+        if service.product.get("dedicated"):
+            what = "provide the dedicated server, the second-level domain and its DNS"
+            deadline = in_calendar_days(now, policy.dedicated_days, ks.ZONE)
+            open_obligation(session, clause="KS-4.3", subject=number, what=what, deadline=deadline, now=now)
         _report_activation(session, order, service, now)
 
 
@@ -151,7 +159,7 @@ def activate_project(office: Office, number: str, *, now: datetime) -> None:
     sealed = office.sealer.seal(json.dumps(shown).encode(), purpose)
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
-        if is_done(session, order, ACTIVATED):
+        if order.state is not OrderState.IN_PROGRESS or is_done(session, order, ACTIVATED):
             return
         customer = session.get_one(Customer, order.customer_id, with_for_update=True)
         if password and customer.password_hash:
@@ -204,12 +212,16 @@ def extend_period(office: Office, number: str, *, now: datetime) -> None:
     """QS: a further paid period. A suspended project comes back (QS-4.3.1), a running one goes on without a gap."""
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
-        if is_done(session, order, EXTENDED):
+        if order.state is not OrderState.IN_PROGRESS or is_done(session, order, EXTENDED):
             return
-        service = session.scalars(select(Service).where(Service.name == order.item["renews"]).with_for_update()).one()
+        refused = renewal_refused(session, order)
+        service = service_of_order(session, order)
+        if refused or service is None:
+            raise TermsViolated("QS-3.3.1", refused or "no such project")
         running = service.state is ServiceState.ACTIVE and service.paid_until is not None and service.paid_until > now
         begins_at = service.paid_until if running and service.paid_until else now
-        service.state, service.paid_until = ServiceState.ACTIVE, _period_end(order, begins_at)
+        service.state, service.suspended_for = ServiceState.ACTIVE, None
+        service.paid_until = _period_end(order, begins_at)
         customer = session.get_one(Customer, order.customer_id)
         until = service.paid_until.isoformat() if service.paid_until else None
         facts = {"name": customer.name, "project": service.name, "paid_until": until}

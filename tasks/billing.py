@@ -14,7 +14,7 @@ from blocks.terms import ks
 from blocks.terms.deadlines import local_date
 from blocks.terms.money import Money
 from blocks.terms.views import Invoice
-from tasks.accept import page_purpose
+from tasks.accounts import price_of_order, received
 from tasks.documents import file_document
 from tasks.notices import queue_notice
 from tasks.order_state import find_order, hold, transition
@@ -31,15 +31,17 @@ def request_payment(office: Office, number: str, *, now: datetime) -> None:
     """
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
-        if order.state is not OrderState.ACKNOWLEDGED:
+        if order.state is not OrderState.ACKNOWLEDGED or received(session, order).minor > 0:
             return
-        price = Money.from_minor(order.price_minor, order.currency)
+        price = price_of_order(order)
         open_states = (PaymentState.INTENDED, PaymentState.PENDING)
         intent = session.scalar(
             select(Payment).where(
                 Payment.order_id == order.id, Payment.provider == "yookassa", Payment.state.in_(open_states)
             )
         )
+        if intent is not None and intent.state is PaymentState.PENDING:
+            intent.state, intent = PaymentState.CANCELED, None  # asked for again: a fresh link
         if intent is None:
             intent = Payment(
                 provider="yookassa",
@@ -52,18 +54,17 @@ def request_payment(office: Office, number: str, *, now: datetime) -> None:
                 created_at=now,
             )
             session.add(intent)
-        elif intent.state is PaymentState.INTENDED and now - intent.created_at > _SAFE_KEY_AGE:
+        elif now - intent.created_at > _SAFE_KEY_AGE:
             why = "the payment provider no longer remembers our first attempt: look for it in its cabinet"
             hold(session, order, reason="payment_unknown", why=why, now=now, operator=office.settings.operator_email)
             return
         session.flush()
-        intent_id, key, purpose = intent.id, str(intent.idempotence_key), page_purpose(order)
-        return_path = f"/secrets/{office.sealer.page_token(purpose)}" if order.delivery == "electronic" else "/thanks"
+        intent_id, key = intent.id, str(intent.idempotence_key)
     made = office.payments.create_payment(
         key=key,
         amount=price,
         description=f"Заказ {number}",
-        return_url=office.settings.link(return_path),
+        return_url=office.settings.link("/thanks"),
         metadata={"order": number},
     )
     with transaction(office.sessions) as session:
@@ -99,7 +100,7 @@ def invoice_view(office: Office, number: str) -> Invoice:
     with reading(office.sessions) as session:
         order = find_order(session, number)
         customer = session.get_one(Customer, order.customer_id)
-        total = Money.from_minor(order.price_minor, order.currency)
+        total = price_of_order(order)
         return Invoice(
             number=order.number,
             issued_at=order.ordered_at,
@@ -144,7 +145,7 @@ def issue_invoice(office: Office, number: str, pdf: bytes, *, now: datetime) -> 
             size=len(pdf),
             now=now,
         )
-        price = Money.from_minor(order.price_minor, order.currency)
+        price = price_of_order(order)
         transition(session, order, OrderState.PENDING, why=f"invoiced {price}", now=now, clause=_WAY[order.agreement])
         queue_notice(
             session,
@@ -153,5 +154,6 @@ def issue_invoice(office: Office, number: str, pdf: bytes, *, now: datetime) -> 
             recipient=customer.email,
             facts={"name": customer.name, "price": str(price), "pay_by": order.pay_by.isoformat()},
             now=now,
+            about=now.isoformat(),
             document_key=key,
         )

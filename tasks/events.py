@@ -36,7 +36,9 @@ def apply_event(office: Office, event: Event, *, now: datetime) -> Recorded:
                 return record_receipt(office, BankReceipt.model_validate(event.payload), now=now)
             case EventKind.DECISION:
                 decision = OrderDecision.model_validate(event.payload)
-                return Recorded(decision.order, decide(office, decision, now=now))
+                return Recorded(decision.order, decide(office, decision, event=event.id, now=now))
+            case EventKind.GO_ON:
+                return Recorded(str(event.payload["order"]), "taken up again")
             case EventKind.SHOWN:
                 return _page_opened(office, str(event.payload["order"]), now)
             case unknown:
@@ -56,7 +58,7 @@ def _page_opened(office: Office, number: str, now: datetime) -> Recorded:
 
 def _fetch_payment(office: Office, notification: YooKassaNotification, now: datetime) -> Recorded:
     """A notification proves nothing: fetch the payment, and believe what the provider then says."""
-    online = office.payments.payment(notification.object.id)
+    online = office.payments.payment(notification.object.payment_id or notification.object.id)
     form = _order_by_payment(online)
     if form is not None:
         with transaction(office.sessions) as session:
@@ -66,14 +68,20 @@ def _fetch_payment(office: Office, notification: YooKassaNotification, now: date
 
 
 def _order_by_payment(online: OnlinePayment) -> OrderForm | None:
-    """QS-10.1: a payment that names a tariff and a payer but no order is an order; we register the payer ourselves."""
+    """QS-10.1: a payment that names a tariff and a payer but no order is an order; we register the payer ourselves.
+
+    One that does not read is money without an order: it is recorded, and a person finds out whose it is.
+    """
     told = online.metadata
     if online.status is not PaymentStatus.SUCCEEDED or "order" in told or "tariff" not in told:
         return None
-    return OrderForm.model_validate(
-        {
-            "order": online.id,
-            "customer": {"kind": "person", "name": told.get("name", ""), "email": told.get("email", "")},
-            "item": {"agreement": "QS", "tariff": told["tariff"], "months": int(told.get("months", "0"))},
-        }
-    )
+    try:
+        return OrderForm.model_validate(
+            {
+                "order": online.id,
+                "customer": {"kind": "person", "name": told.get("name", ""), "email": told.get("email", "")},
+                "item": {"agreement": "QS", "tariff": told["tariff"], "months": int(told.get("months", "0"))},
+            }
+        )
+    except ValueError:
+        return None

@@ -7,13 +7,13 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from blocks.ledger import Customer, OrderState, SealedSecret, Step, reading
+from blocks.ledger import Customer, Notice, NoticeState, OrderState, SealedSecret, Step, reading
 from blocks.office import Office
 from blocks.terms import ks, qs
 from tasks.access_data import GENERATED, PROVISIONED
+from tasks.accounts import received
 from tasks.activation import ACTIVATED, EXTENDED
 from tasks.decisions import HANDED_OVER
-from tasks.money import received
 from tasks.order_state import find_order
 
 
@@ -47,6 +47,7 @@ class OrderView:
     renews: bool
     done: frozenset[str]
     page_shown: bool
+    file_sent: bool
 
 
 def view_of(office: Office, number: str) -> OrderView:
@@ -55,6 +56,7 @@ def view_of(office: Office, number: str) -> OrderView:
         order = find_order(session, number)
         customer = session.get_one(Customer, order.customer_id)
         shown = session.scalar(select(SealedSecret.revealed_at).where(SealedSecret.order_id == order.id))
+        letter = session.scalar(select(Notice.state).where(Notice.order_id == order.id, Notice.kind == "access_data"))
         return OrderView(
             number=number,
             agreement=order.agreement,
@@ -67,6 +69,7 @@ def view_of(office: Office, number: str) -> OrderView:
             renews=bool(order.item.get("renews")),
             done=frozenset(session.scalars(select(Step.key).where(Step.order_id == order.id))),
             page_shown=shown is not None,
+            file_sent=letter in (NoticeState.SENT, NoticeState.DELIVERED),
         )
 
 
@@ -96,7 +99,7 @@ def _complex_step(order: OrderView) -> Next | None:
     handover = ks.HandoverFacts.model_validate(
         {
             "delivery": order.delivery,
-            "sent": True,
+            "sent": order.file_sent or order.delivery == "envelope",
             "password_shown": order.page_shown,
             "confirmed_by": "operator" if HANDED_OVER in order.done else None,
         }

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from blocks.errors import Refused
 from blocks.ledger import InboxEvent, InboxState, Refusal, Sessions, reading, transaction
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=20)
+"""Longer than any run may take. A dispatcher started again under its name takes its events back at once."""
 MAX_ATTEMPTS = 12
 """With the back-off below, about an hour and a half of trying before a person is asked."""
 

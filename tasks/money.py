@@ -1,7 +1,4 @@
-"""Money in: payments are recorded once, matched to their order, and what they mean for it is decided.
-
-The customer's account (лицевой счёт) is the append-only sum of receipts, charges and returns; a surplus is its balance.
-"""
+"""Money in: payments are recorded once, matched to their order, and what they mean for it is decided."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from blocks.clients.yookassa import OnlinePayment, PaymentStatus
@@ -30,6 +27,7 @@ from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.ks import ZONE, in_minutes
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
+from tasks.accounts import balances, enter, shortfall
 from tasks.notices import queue_notice
 from tasks.obligations import open_obligation
 from tasks.order_forms import BankReceipt
@@ -40,112 +38,77 @@ ACTIVATE = "activate and report"
 
 _DEAD = (OrderState.CANCELLED, OrderState.REJECTED)
 _UNPAID = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
-
-
-def received(session: Session, order: Order) -> Money:
-    """What has come in for an order and is not disputed, in its currency."""
-    minor = session.scalar(
-        select(func.coalesce(func.sum(Payment.amount_minor), 0)).where(
-            Payment.order_id == order.id,
-            Payment.state == PaymentState.SUCCEEDED,
-            Payment.currency == order.currency,
-        )
-    )
-    return Money.from_minor(int(minor or 0), order.currency)
-
-
-def balance(session: Session, order: Order) -> Money:
-    """What stands on the customer's account from this order: receipts less charges and returns."""
-    minor = session.scalar(
-        select(func.coalesce(func.sum(AccountEntry.amount_minor), 0)).where(
-            AccountEntry.order_id == order.id, AccountEntry.currency == order.currency
-        )
-    )
-    return Money.from_minor(int(minor or 0), order.currency)
-
-
-def shortfall(session: Session, order: Order) -> Money:
-    """What is missing of an order's price."""
-    return Money.from_minor(order.price_minor, order.currency) - received(session, order)
-
-
-def enter(
-    session: Session, order: Order, *, key: str, kind: str, amount: Money, now: datetime, clause: str | None
-) -> None:
-    """An entry on the customer's account, once by key."""
-    if session.scalar(select(AccountEntry.id).where(AccountEntry.key == key)) is None:
-        session.add(
-            AccountEntry(
-                key=key,
-                customer_id=order.customer_id,
-                order_id=order.id,
-                at=now,
-                kind=kind,
-                amount_minor=amount.minor,
-                currency=amount.currency,
-                clause=clause,
-            )
-        )
-        session.flush()
+_MONEY_HOLDS = ("underpaid", "payment_canceled", "payment_unknown")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of a payment: the order it belongs to, if it is known, and one line for the log."""
+    """What became of an event: the order that can now go on, if it is known, and one line for the log."""
 
     order: str | None
     outcome: str
 
 
+def lock_reference(session: Session, reference: str) -> None:
+    """A payment and the order it names are put on record one after the other, so that one of them finds the other.
+
+    SQLite's writers queue anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:ref, 0))"), {"ref": reference})
+
+
 def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Recorded:
-    """Record an online payment as fetched from the provider, once for each of its states."""
-    state = {
+    """Record an online payment as fetched from the provider, once for each of its states and refunds."""
+    told = {
         PaymentStatus.SUCCEEDED: PaymentState.SUCCEEDED,
         PaymentStatus.CANCELED: PaymentState.CANCELED,
     }.get(online.status, PaymentState.PENDING)
-    ref = online.metadata.get("order", "")
+    reference = online.metadata.get("order", "")[:200]
     with transaction(office.sessions) as session:
-        row = session.scalar(
-            select(Payment).where(Payment.provider == "yookassa", Payment.provider_id == online.id).with_for_update()
-        )
-        if row is None:
-            row = Payment(
-                provider="yookassa",
-                provider_id=online.id,
-                order_ref=ref[:200],
-                amount_minor=online.amount.minor,
-                currency=online.amount.currency,
-                state=PaymentState.PENDING,
-                created_at=now,
-            )
-            session.add(row)
-        elif (row.amount_minor, row.currency) != (online.amount.minor, online.amount.currency):
-            note_order = session.get(Order, row.order_id) if row.order_id else None
-            if note_order is not None:
-                why = f"asked {Money.from_minor(row.amount_minor, row.currency)}, told {online.amount}"
-                note(session, note_order, kind="payment.amount_differs", why=why, now=now)
-            row.amount_minor, row.currency = online.amount.minor, online.amount.currency
-        return _apply(office, session, row, state, now)
+        lock_reference(session, reference)
+        row = _payment_row(session, "yookassa", online.id, reference, amount=online.amount, now=now)
+        if (row.amount_minor, row.currency) != (online.amount.minor, online.amount.currency):
+            _note_difference(session, row, online.amount, now)
+        recorded = _apply(office, session, row, told, now)
+        if online.refunded is not None:
+            _refund(office, session, row, online.refunded, now)
+        return recorded
 
 
 def record_receipt(office: Office, receipt: BankReceipt, *, now: datetime) -> Recorded:
     """Record money that arrived at the bank, once by the bank's reference."""
     with transaction(office.sessions) as session:
-        row = session.scalar(
-            select(Payment).where(Payment.provider == "bank", Payment.provider_id == receipt.reference)
-        )
-        if row is None:
-            row = Payment(
-                provider="bank",
-                provider_id=receipt.reference,
-                order_ref=receipt.order,
-                amount_minor=receipt.amount.minor,
-                currency=receipt.amount.currency,
-                state=PaymentState.PENDING,
-                created_at=now,
-            )
-            session.add(row)
+        lock_reference(session, receipt.order)
+        row = _payment_row(session, "bank", receipt.reference, receipt.order, amount=receipt.amount, now=now)
         return _apply(office, session, row, PaymentState.SUCCEEDED, now)
+
+
+def _payment_row(
+    session: Session, provider: str, provider_id: str, reference: str, *, amount: Money, now: datetime
+) -> Payment:
+    known = select(Payment).where(Payment.provider == provider, Payment.provider_id == provider_id)
+    row = session.scalar(known.with_for_update())
+    if row is None:
+        row = Payment(
+            provider=provider,
+            provider_id=provider_id,
+            order_ref=reference,
+            amount_minor=amount.minor,
+            currency=amount.currency,
+            state=PaymentState.PENDING,
+            created_at=now,
+        )
+        session.add(row)
+    return row
+
+
+def _note_difference(session: Session, row: Payment, told: Money, now: datetime) -> None:
+    order = session.get(Order, row.order_id) if row.order_id else None
+    if order is not None:
+        asked = Money.from_minor(row.amount_minor, row.currency)
+        note(session, order, kind="payment.amount_differs", why=f"asked {asked}, told {told}", now=now)
+    row.amount_minor, row.currency = told.minor, told.currency
 
 
 def _find_by_ref(session: Session, ref: str) -> Order | None:
@@ -165,6 +128,7 @@ _NEXT = {
     (PaymentState.PENDING, PaymentState.CANCELED): PaymentState.CANCELED,
     (PaymentState.CANCELED, PaymentState.SUCCEEDED): PaymentState.SUCCEEDED,
     (PaymentState.SUCCEEDED, PaymentState.CANCELED): PaymentState.DISPUTED,
+    (PaymentState.DISPUTED, PaymentState.SUCCEEDED): PaymentState.SUCCEEDED,
 }
 """What a told state makes of a known one; every other pair is a repetition or a stale message and changes nothing."""
 
@@ -184,13 +148,13 @@ def _apply(office: Office, session: Session, row: Payment, told: PaymentState, n
         _unmatched(session, row, now)
         return Recorded(None, f"{amount} {state.value}, its order is not known yet")
     settle(office, session, order, row, now)
-    return Recorded(number, f"{amount} {state.value} for {order.number}")
+    return Recorded(order.number, f"{amount} {state.value} for {order.number}")
 
 
 def unmatched_wording(row: Payment) -> str:
-    """The obligation that money without an order opens."""
+    """The obligation that money without an order opens; it tells the number to take it by."""
     amount = Money.from_minor(row.amount_minor, row.currency)
-    return f"find the order of {amount} named {row.order_ref or 'nothing'}"[:200]
+    return f"find the order of payment {row.id}: {amount} named {row.order_ref or 'nothing'}"[:200]
 
 
 def _unmatched(session: Session, row: Payment, now: datetime) -> None:
@@ -210,37 +174,80 @@ def settle(office: Office, session: Session, order: Order, row: Payment, now: da
     """What a payment's new state means for its order; the account is entered, the order moved, people told."""
     amount = Money.from_minor(row.amount_minor, row.currency)
     stop = partial(hold, session, order, now=now, operator=office.settings.operator_email)
+    of = f"payment {row.id}"
     if row.state is PaymentState.DISPUTED:
         back = Money.of(0, amount.currency) - amount
-        enter(session, order, key=f"reversal:{row.id}", kind="reversal", amount=back, now=now, clause="QS-4.2.1")
-        _suspend_disputed(session, order, now)
-        if order.state not in _DEAD:
-            stop(reason="payment_disputed", why=f"{amount} was cancelled or is disputed", clause="QS-4.2.1")
+        enter(session, order, kind="reversal", of=of, amount=back, now=now, clause="QS-4.2.1")
+        _money_gone(office, session, order, f"{amount} was cancelled or is disputed", now)
     elif row.state is PaymentState.CANCELED:
-        if order.state in _UNPAID and received(session, order).minor < order.price_minor:
+        if order.state in _UNPAID and shortfall(session, order).minor > 0:
             stop(reason="payment_canceled", why=f"the payment of {amount} was cancelled")
     elif row.state is PaymentState.SUCCEEDED:
-        enter(session, order, key=f"receipt:{row.id}", kind="receipt", amount=amount, now=now, clause=None)
+        enter(session, order, kind="receipt", of=of, amount=amount, now=now, clause=None)
         note(session, order, kind="payment.succeeded", why=f"{amount} by {row.provider}", now=now)
         if amount.currency != order.currency:
             stop(reason="other_currency", why=f"{amount} came for a price in {order.currency}")
         elif order.state in _DEAD:
-            why = f"{amount} came for an order that was {order.state.value}"
-            stop(reason="payment_after_cancellation", why=why)
+            stop(reason="payment_after_cancellation", why=f"{amount} came for an order that was {order.state.value}")
         else:
             _take(session, order, amount, now)
 
 
 def _take(session: Session, order: Order, amount: Money, now: datetime) -> None:
     """Money in the right currency for a living order."""
-    full = received(session, order).minor >= order.price_minor
+    full = shortfall(session, order).minor <= 0
     if order.state in (OrderState.IN_PROGRESS, OrderState.COMPLETED):
         tell_surplus(session, order, now)
         return
-    if full and order.state is OrderState.HELD and order.hold_reason in ("underpaid", "payment_canceled"):
+    if full and order.state is OrderState.HELD and order.hold_reason in _MONEY_HOLDS:
         transition(session, order, OrderState.PENDING, why=f"{amount} made the price full", now=now)
     if full and order.state is not OrderState.HELD:
         open_activation(session, order, free=False, now=now)
+
+
+def _refund(office: Office, session: Session, row: Payment, refunded: Money, now: datetime) -> None:
+    """What was given back at the provider, by whoever did it there, leaves the account here too."""
+    order = session.get(Order, row.order_id) if row.order_id else None
+    if order is None or refunded.currency != row.currency:
+        return
+    of = f"refund of {row.id}"
+    known = session.scalar(
+        select(func.coalesce(func.sum(AccountEntry.amount_minor), 0)).where(
+            AccountEntry.order_id == order.id, AccountEntry.key.endswith(f":return:{of}")
+        )
+    )
+    fresh = Money.from_minor(refunded.minor + int(known or 0), refunded.currency)
+    if fresh.minor <= 0:
+        return
+    back = Money.of(0, fresh.currency) - fresh
+    enter(session, order, kind="return", of=of, amount=back, now=now, clause=None)
+    note(session, order, kind="payment.refunded", why=f"{fresh} was given back at the provider", now=now)
+    if shortfall(session, order).minor > 0:
+        _money_gone(office, session, order, f"{fresh} was given back at the provider", now)
+
+
+def service_of_order(session: Session, order: Order) -> Service | None:
+    """The service that an order made, or the one that it renews."""
+    renews = order.item.get("renews")
+    query = select(Service).where(Service.name == renews if renews else Service.order_id == order.id)
+    return session.scalar(query.with_for_update())
+
+
+def _money_gone(office: Office, session: Session, order: Order, why: str, now: datetime) -> None:
+    """The price is no longer there: a QS project is suspended (QS-4.2.1), and a person decides."""
+    service = service_of_order(session, order)
+    if order.agreement == "QS" and service is not None and service.state is ServiceState.ACTIVE:
+        service.state, service.suspended_for = ServiceState.SUSPENDED, "disputed"
+        note(session, order, kind="service.suspended", why=why, now=now, clause="QS-4.2.1")
+        customer = session.get_one(Customer, order.customer_id)
+        facts = {"service": service.name, "why": "disputed"}
+        about = now.isoformat()
+        queue_notice(
+            session, order, kind="service_suspended", recipient=customer.email, facts=facts, now=now, about=about
+        )
+    if order.state not in _DEAD:
+        operator = office.settings.operator_email
+        hold(session, order, reason="payment_disputed", why=why, now=now, operator=operator, clause="QS-4.2.1")
 
 
 def open_activation(session: Session, order: Order, *, free: bool, now: datetime) -> None:
@@ -256,42 +263,16 @@ def open_activation(session: Session, order: Order, *, free: bool, now: datetime
         open_obligation(session, clause=clause, subject=order.number, what=ACTIVATE, deadline=deadline, now=now)
 
 
-def _suspend_disputed(session: Session, order: Order, now: datetime) -> None:
-    service = session.scalar(select(Service).where(Service.order_id == order.id))
-    if service is None or service.state is not ServiceState.ACTIVE or order.agreement != "QS":
-        return
-    service.state = ServiceState.SUSPENDED
-    note(
-        session,
-        order,
-        kind="service.suspended",
-        why="the payment was cancelled or is disputed",
-        now=now,
-        clause="QS-4.2.1",
-    )
-    customer = session.get_one(Customer, order.customer_id)
-    facts = {"service": service.name, "why": "disputed"}
-    queue_notice(
-        session, order, kind="service_suspended", recipient=customer.email, facts=facts, now=now, about=now.isoformat()
-    )
-
-
 def tell_surplus(session: Session, order: Order, now: datetime) -> None:
     """Money above the price stays on the account; the customer is told, and a person decides within a term of ours."""
-    surplus = balance(session, order)
-    if surplus.minor <= 0:
+    over = [amount for amount in balances(session, order) if amount.currency == order.currency]
+    if not over:
         return
+    [surplus] = over
     note(session, order, kind="payment.surplus", why=f"{surplus} above the price", now=now)
     customer = session.get_one(Customer, order.customer_id)
-    queue_notice(
-        session,
-        order,
-        kind="surplus",
-        recipient=customer.email,
-        facts={"surplus": str(surplus)},
-        now=now,
-        about=str(surplus),
-    )
+    facts, about = {"surplus": str(surplus)}, now.isoformat()
+    queue_notice(session, order, kind="surplus", recipient=customer.email, facts=facts, now=now, about=about)
     policy = ORDER_POLICY.on(local_date(now, ZONE))
     open_obligation(
         session,

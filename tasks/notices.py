@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from blocks.clients.bounces import DeliveryReport
 from blocks.clients.mail import Letter, Receipt
-from blocks.errors import Refused, Transient
+from blocks.errors import OutcomeUnknown, Refused, Transient
 from blocks.ledger import (
     Document,
     Notice,
@@ -27,6 +27,7 @@ from blocks.ledger import (
     ObligationState,
     Order,
     OrderEvent,
+    SealedSecret,
     reading,
     transaction,
 )
@@ -34,8 +35,9 @@ from blocks.office import Office
 from blocks.terms.ks import NoticeFacts, notice_counts
 from blocks.terms.qs_ending import ReceivedFacts, notice_received
 
-DOUBT = timedelta(minutes=2)
-MAX_ATTEMPTS = 10
+DOUBT = timedelta(minutes=10)
+MAX_ATTEMPTS = 110
+"""An hour of quick tries, then one an hour for about four days."""
 SECRET_LINK = "[[secret-link]]"  # noqa: S105 - the placeholder, not the secret
 
 
@@ -133,6 +135,8 @@ def send_notice(office: Office, notice: DueNotice, *, subject: str, body: str, n
         letter = _letter(office, session, row, envelope_id)
     try:
         receipt = office.mail.send(letter)
+    except OutcomeUnknown as error:
+        return _settle(office, notice.id, NoticeState.SENDING, str(error), now)
     except Transient as error:
         return _settle(office, notice.id, NoticeState.QUEUED, str(error), now)
     except Refused as error:
@@ -172,8 +176,8 @@ def _settle(office: Office, notice_id: int, state: NoticeState, diagnostic: str 
             state = NoticeState.FAILED
         row.state, row.diagnostic = state, diagnostic
         if state is NoticeState.QUEUED:
-            row.next_try_at = now + timedelta(seconds=min(5 * 2**row.attempts, 3600))
-        else:
+            row.next_try_at = now + timedelta(seconds=min(5 * 2 ** min(row.attempts, 10), 3600))
+        elif state is not NoticeState.SENDING:
             row.sent_at = row.sent_at or now
         _record(office, session, row, now)
         return state
@@ -192,6 +196,8 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
         elif obligation.state is ObligationState.FULFILLED:
             obligation.state, obligation.fulfilled_at, obligation.evidence = ObligationState.OPEN, None, None
     if row.state in (NoticeState.BOUNCED, NoticeState.FAILED):
+        if row.kind == "access_data":
+            _close_page(session, row)
         if row.order_id is not None:
             session.add(
                 OrderEvent(
@@ -212,6 +218,22 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
                 facts={"notice": row.kind, "about": row.facts.get("number", ""), "why": row.diagnostic or ""},
                 now=now,
             )
+
+
+def _close_page(session: Session, row: Notice) -> None:
+    """The file did not arrive: its password is not shown, or both would be lost; "send again" opens the page."""
+    page = session.scalar(select(SealedSecret).where(SealedSecret.order_id == row.order_id))
+    if page is not None and page.revealed_at is None:
+        page.ready_at = None
+
+
+def put_off(office: Office, notice_id: int, *, why: str, now: datetime) -> None:
+    """A notice that cannot even be composed waits and is tried again, so that it does not keep the others back."""
+    with transaction(office.sessions) as session:
+        row = session.get_one(Notice, notice_id, with_for_update=True)
+        row.attempts, row.diagnostic = row.attempts + 1, why[:1000]
+        row.state = NoticeState.FAILED if row.attempts >= MAX_ATTEMPTS else NoticeState.QUEUED
+        row.next_try_at = now + timedelta(hours=1)
 
 
 def _given(row: Notice) -> bool:
@@ -243,7 +265,7 @@ def _take_report(office: Office, report: DeliveryReport, now: datetime) -> bool:
         return False
     with transaction(office.sessions) as session:
         row = session.get(Notice, int(number), with_for_update=True)
-        if row is None or row.state not in (NoticeState.SENDING, NoticeState.SENT, NoticeState.DELIVERED):
+        if row is None or row.state in (NoticeState.BOUNCED, NoticeState.FAILED):
             return False
         row.state = NoticeState.DELIVERED if report.delivered else NoticeState.BOUNCED
         row.diagnostic = report.diagnostic

@@ -16,31 +16,31 @@ from tasks.notices import queue_operator_notice
 def open_obligation(
     session: Session, *, clause: str, subject: str, what: str, deadline: Deadline, now: datetime
 ) -> Obligation:
-    """Open it once by (clause, subject, what). Warned of when four fifths of its time are over."""
+    """Open it by (clause, subject, what); an open one stays as it is, one that is over begins anew.
+
+    Warned of when four fifths of its time are over.
+    """
     found = session.scalar(
         select(Obligation).where(Obligation.clause == clause, Obligation.subject == subject, Obligation.what == what)
     )
-    if found is not None:
+    if found is not None and found.state is ObligationState.OPEN:
         return found
-    opened = Obligation(
-        clause=clause,
-        subject=subject,
-        what=what,
-        opened_at=now,
-        warn_at=now + (deadline.due - now) * 4 / 5,
-        due_at=deadline.due,
-        provisional=deadline.provisional,
-        state=ObligationState.OPEN,
-    )
+    opened = found or Obligation(clause=clause, subject=subject, what=what)
+    opened.opened_at, opened.due_at, opened.provisional = now, deadline.due, deadline.provisional
+    opened.warn_at = now + (deadline.due - now) * 4 / 5
+    opened.state, opened.evidence = ObligationState.OPEN, None
+    opened.warned_at = opened.breached_at = opened.fulfilled_at = None
     session.add(opened)
     session.flush()
     return opened
 
 
-def fulfil(session: Session, *, subject: str, evidence: str, now: datetime, what: str) -> None:
-    """Fulfil the open obligations of that subject whose wording begins so. Nothing open: nothing happens."""
-    for row in _open(session, subject, what):
+def fulfil(session: Session, *, subject: str, evidence: str, now: datetime, what: str) -> int:
+    """Fulfil the open obligations of that subject whose wording begins so; how many there were."""
+    rows = _open(session, subject, what)
+    for row in rows:
         row.state, row.fulfilled_at, row.evidence = ObligationState.FULFILLED, now, evidence
+    return len(rows)
 
 
 def lift(session: Session, *, subject: str, why: str, now: datetime) -> None:
@@ -113,4 +113,6 @@ def _tell(session: Session, row: Obligation, kind: str, operator: str, now: date
         "due": row.due_at.isoformat(),
         "provisional": row.provisional,
     }
-    queue_operator_notice(session, kind=kind, key=f"{kind}:{row.id}", operator=operator, facts=facts, now=now)
+    queue_operator_notice(
+        session, kind=kind, key=f"{kind}:{row.id}:{row.opened_at.isoformat()}", operator=operator, facts=facts, now=now
+    )

@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     RECEIPT = "bank.receipt"
     DECISION = "order.decision"
     SHOWN = "secret.shown"
+    GO_ON = "order.go_on"
 
 
 class _Form(BaseModel):
@@ -94,6 +95,9 @@ class Action(StrEnum):
     CONFIRM_HANDOVER = "confirm handover"
     SUSPEND = "suspend"
     SETTLE_SURPLUS = "settle surplus"
+    SEND_AGAIN = "send again"
+    TAKE_PAYMENT = "take payment"
+    FULFIL = "fulfil obligation"
 
 
 class OrderDecision(_Form):
@@ -103,14 +107,20 @@ class OrderDecision(_Form):
     action: Action
     operator: Annotated[Line, Field(max_length=120)]
     note: Annotated[Line, Field(max_length=500)]
+    email: EmailStr | None = Field(default=None, description="With `send again`: the customer's corrected address")
+    payment: int | None = Field(default=None, description="With `take payment`: the ledger's number of the payment")
+    obligation: Annotated[Line, Field(max_length=200)] | None = Field(
+        default=None, description="With `fulfil obligation`: how its wording begins"
+    )
 
 
 class YooKassaObject(BaseModel):
-    """The part of a notification's object that is believed: its id. Everything else is fetched again."""
+    """The part of a notification that is believed: the payment's id (a refund names it beside its own)."""
 
     model_config = ConfigDict(extra="ignore")
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    payment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
 
 
 class YooKassaNotification(BaseModel):

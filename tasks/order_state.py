@@ -23,7 +23,8 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
 }
 """TM Forum's states as they follow one another here. Money that comes for a dead order revives it only as `held`."""
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=20)
+"""Longer than any run may take, so that a slow worker is not taken for a dead one."""
 
 HOLDS_TOLD_TO_CUSTOMER = frozenset({"underpaid", "payment_after_cancellation", "payment_canceled", "unknown_product"})
 
@@ -84,13 +85,19 @@ def transition(
 def hold(
     session: Session, order: Order, *, reason: str, why: str, now: datetime, operator: str, clause: str | None = None
 ) -> None:
-    """Stop an order for a person, tell the operator, and the customer where it concerns it. Once by (reason, story)."""
+    """Stop an order for a person; the operator is told, and the customer where it concerns it.
+
+    An order held already gets the new reason beside the old ones, and everybody is told of it too.
+    """
     if order.state is OrderState.HELD:
-        if order.hold_reason != reason:
-            note(session, order, kind=f"hold.{reason}", why=why, now=now, clause=clause)
-        return
-    transition(session, order, OrderState.HELD, why=f"{reason}: {why}", now=now, clause=clause)
-    order.hold_reason = reason
+        reasons = (order.hold_reason or "").split("+")
+        if reason in reasons:
+            return
+        note(session, order, kind=f"hold.{reason}", why=why, now=now, clause=clause)
+        order.hold_reason = "+".join([*reasons, reason])[:200]
+    else:
+        transition(session, order, OrderState.HELD, why=f"{reason}: {why}", now=now, clause=clause)
+        order.hold_reason = reason
     about = f"{reason}:{now.isoformat(timespec='seconds')}"
     facts = {"reason": reason, "why": why, "number": order.number}
     queue_operator_notice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from blocks.ledger import Customer, Document, Notice, Obligation, Order, OrderEvent, Service, Sessions, reading
 from blocks.terms.money import Money
 from blocks.terms.views import NoticeLine, OrderStory, OwedLine, StoryLine
-from tasks.money import received
+from tasks.accounts import received
 from tasks.order_state import find_order
 
 
@@ -18,6 +19,11 @@ def masked(email: str) -> str:
     """An address that people can recognise and strangers cannot use: ma***@example.net."""
     local, _, domain = email.partition("@")
     return f"{local[:2]}***@{domain}"
+
+
+def masked_text(text: str) -> str:
+    """A text with every address in it masked: mail servers quote them."""
+    return re.sub(r"[^\s<>@]+@[^\s<>@]+", lambda found: masked(found[0]), text)
 
 
 def item_text(item: Mapping[str, Any]) -> str:
@@ -62,7 +68,7 @@ def story_of(sessions: Sessions, number: str) -> OrderStory:
                     e.at,
                     f"{e.from_state or '·'} → {e.to_state}" if e.to_state else e.kind,
                     e.who,
-                    e.why,
+                    masked_text(e.why),
                     e.clause or "",
                 )
                 for e in events

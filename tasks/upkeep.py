@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
+from blocks.clients.yookassa import PaymentStatus
 from blocks.ledger import (
     Customer,
     Order,
     OrderState,
+    Payment,
+    PaymentState,
     SealedSecret,
     Service,
     ServiceState,
+    reading,
     transaction,
 )
 from blocks.office import Office
@@ -21,8 +25,12 @@ from blocks.terms import qs
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import ORDER_POLICY
 from tasks.accept import ZONE
+from tasks.accounts import received
 from tasks.decisions import cancel_consequences
+from tasks.fulfilment import next_step, view_of
+from tasks.inbox import put_event
 from tasks.notices import queue_notice
+from tasks.order_forms import EventKind
 from tasks.order_state import hold, note, transition
 
 
@@ -34,19 +42,67 @@ class Upkeep:
     reminded: int = 0
     held: int = 0
     suspended: int = 0
+    asked: int = 0
+    taken_up: int = 0
 
 
 def cancel_unpaid(office: Office, *, now: datetime) -> int:
     """Cancel the orders whose payment window has ended with no money in; the bound itself is still in time."""
+    cancelled = 0
     with transaction(office.sessions) as session:
         waiting = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
         rows = session.scalars(
             select(Order).where(Order.state.in_(waiting), Order.pay_by < now).with_for_update(skip_locked=True)
         ).all()
         for order in rows:
+            if received(session, order).minor > 0 or order.price_minor == 0:
+                continue
             transition(session, order, OrderState.CANCELLED, why="not paid within its window", now=now)
             cancel_consequences(session, order, why="не оплачен в срок", now=now)
-        return len(rows)
+            cancelled += 1
+    return cancelled
+
+
+def ask_payments(office: Office, *, now: datetime) -> int:
+    """Ask the provider about payments whose notification may have been lost; what has changed goes into the inbox."""
+    with reading(office.sessions) as session:
+        waiting = session.scalars(
+            select(Payment.provider_id).where(
+                Payment.provider == "yookassa",
+                Payment.state == PaymentState.PENDING,
+                Payment.provider_id.is_not(None),
+                Payment.created_at < now - timedelta(minutes=30),
+            )
+        ).all()
+    changed = 0
+    for payment in waiting:
+        online = office.payments.payment(str(payment))
+        if online.status in (PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED):
+            told = {"type": "notification", "event": f"payment.{online.status}", "object": {"id": online.id}}
+            event_id = f"asked:{online.status}:{online.id}"
+            with transaction(office.sessions) as session:
+                changed += put_event(
+                    session, source="yookassa", event_id=event_id, kind=EventKind.PAYMENT, payload=told, now=now
+                )
+    return changed
+
+
+def take_up_again(office: Office, *, now: datetime) -> int:
+    """Orders that could go on while nobody is at them: a run ended badly, or what they waited for came quietly."""
+    working = (OrderState.ACKNOWLEDGED, OrderState.PENDING, OrderState.IN_PROGRESS)
+    with reading(office.sessions) as session:
+        idle = or_(Order.lease_until.is_(None), Order.lease_until < now)
+        numbers = session.scalars(select(Order.number).where(Order.state.in_(working), idle)).all()
+    count = 0
+    for number in numbers:
+        if next_step(view_of(office, number)) is not None:
+            event_id = f"go on:{number}:{now.isoformat(timespec='minutes')}"
+            with transaction(office.sessions) as session:
+                payload = {"order": number}
+                count += put_event(
+                    session, source="keeper", event_id=event_id, kind=EventKind.GO_ON, payload=payload, now=now
+                )
+    return count
 
 
 def unopened_pages(office: Office, *, now: datetime) -> tuple[int, int]:
@@ -105,7 +161,7 @@ def end_periods(office: Office, *, now: datetime) -> int:
             decision = qs.period_end(qs.RunningFacts(paid_until=service.paid_until, now=now))
             if not decision.values["suspend"]:
                 continue
-            service.state = ServiceState.SUSPENDED
+            service.state, service.suspended_for = ServiceState.SUSPENDED, "period_over"
             order = session.get_one(Order, service.order_id)
             customer = session.get_one(Customer, service.customer_id)
             note(
@@ -121,6 +177,8 @@ def end_periods(office: Office, *, now: datetime) -> int:
 
 def keep_up(office: Office, *, now: datetime) -> Upkeep:
     """All of it, in one go."""
-    cancelled = cancel_unpaid(office, now=now)
+    asked = ask_payments(office, now=now)
+    cancelled = cancel_unpaid(office, now=now) if not asked else 0  # what is paid must be on record first
     reminded, held = unopened_pages(office, now=now)
-    return Upkeep(cancelled, reminded, held, end_periods(office, now=now))
+    suspended = end_periods(office, now=now)
+    return Upkeep(cancelled, reminded, held, suspended, asked, take_up_again(office, now=now))

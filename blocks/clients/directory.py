@@ -6,9 +6,23 @@ Tables are those the servers expect: ejabberd's `users` (new SQL schema), `mail_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, String, Table, Text, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 
 from blocks.clients.password_hashes import SCRAM_ITERATIONS, AccountHashes
@@ -72,28 +86,24 @@ class Directory:
         self._engine = engine
 
     def prepare(self) -> None:
-        """Create the tables that are missing."""
-        _METADATA.create_all(self._engine)
+        """Create the tables that are missing. Raises Transient."""
+        with _typed("its tables"):
+            _METADATA.create_all(self._engine)
 
     def provision(self, domain: str, accounts: Sequence[AccountHashes]) -> None:
         """Make the accounts of a domain exactly these. Raises Transient when the database does not answer."""
-        try:
-            with self._engine.begin() as connection:
-                for table, column in (
-                    (XMPP_USERS, XMPP_USERS.c.server_host),
-                    (MAIL_ACCOUNTS, MAIL_ACCOUNTS.c.domain),
-                    (MAIL_DOMAINS, MAIL_DOMAINS.c.domain),
-                    (SIP_SUBSCRIBERS, SIP_SUBSCRIBERS.c.domain),
-                    (SIP_DOMAINS, SIP_DOMAINS.c.domain),
-                ):
-                    connection.execute(table.delete().where(column == domain))
-                connection.execute(insert(MAIL_DOMAINS), [{"domain": domain}])
-                connection.execute(insert(SIP_DOMAINS), [{"domain": domain, "did": domain}])
-                connection.execute(insert(XMPP_USERS), [_xmpp(account, domain) for account in accounts])
-                connection.execute(insert(MAIL_ACCOUNTS), [_mail(account, domain) for account in accounts])
-                connection.execute(insert(SIP_SUBSCRIBERS), [_sip(account, domain) for account in accounts])
-        except DBAPIError as error:
-            raise Transient(f"the directory did not take {domain}: {type(error.orig).__name__}") from None
+        with _typed(domain), self._engine.begin() as connection:
+            _clear(connection, domain)
+            connection.execute(insert(MAIL_DOMAINS), [{"domain": domain}])
+            connection.execute(insert(SIP_DOMAINS), [{"domain": domain, "did": domain}])
+            connection.execute(insert(XMPP_USERS), [_xmpp(account, domain) for account in accounts])
+            connection.execute(insert(MAIL_ACCOUNTS), [_mail(account, domain) for account in accounts])
+            connection.execute(insert(SIP_SUBSCRIBERS), [_sip(account, domain) for account in accounts])
+
+    def remove(self, domain: str) -> None:
+        """Take a domain and all its accounts out. Raises Transient."""
+        with _typed(domain), self._engine.begin() as connection:
+            _clear(connection, domain)
 
     def accounts(self, domain: str) -> list[str]:
         """The mail addresses of a domain, in order."""
@@ -109,12 +119,28 @@ class Directory:
 
     def check(self) -> str:
         """How many accounts there are, for the doctor. Raises Transient."""
-        try:
-            with self._engine.connect() as connection:
-                count = connection.scalar(select(func.count()).select_from(MAIL_ACCOUNTS))
-        except DBAPIError as error:
-            raise Transient(f"the directory did not answer: {type(error.orig).__name__}") from None
+        with _typed("a question"), self._engine.connect() as connection:
+            count = connection.scalar(select(func.count()).select_from(MAIL_ACCOUNTS))
         return f"{count} mail accounts"
+
+
+@contextmanager
+def _typed(what: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise Transient(f"the directory did not take {what}: {type(error.orig).__name__}") from None
+
+
+def _clear(connection: Connection, domain: str) -> None:
+    for table, column in (
+        (XMPP_USERS, XMPP_USERS.c.server_host),
+        (MAIL_ACCOUNTS, MAIL_ACCOUNTS.c.domain),
+        (MAIL_DOMAINS, MAIL_DOMAINS.c.domain),
+        (SIP_SUBSCRIBERS, SIP_SUBSCRIBERS.c.domain),
+        (SIP_DOMAINS, SIP_DOMAINS.c.domain),
+    ):
+        connection.execute(table.delete().where(column == domain))
 
 
 def _xmpp(account: AccountHashes, domain: str) -> dict[str, object]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from blocks.errors import Refused, Transient
+from blocks.errors import OutcomeUnknown, Refused, Transient
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -37,7 +37,10 @@ class MailTransport(Protocol):
     """Where letters go."""
 
     def send(self, letter: Letter) -> Receipt:
-        """Hand a letter over. Raises Refused when the recipient is rejected for good, Transient otherwise."""
+        """Hand a letter over.
+
+        Raises Refused when it is rejected for good, OutcomeUnknown when the answer was lost, Transient otherwise.
+        """
         ...
 
     def check(self) -> str:
@@ -83,7 +86,7 @@ class SmtpServer:
         bounce_address: str,
         user: str = "",
         password: str = "",
-        timeout_s: float = 20,
+        timeout_s: float = 60,
     ) -> None:
         self._host, self._port, self._security = host, port, security
         self._bounce_address = bounce_address
@@ -111,7 +114,11 @@ class SmtpServer:
     def send(self, letter: Letter) -> Receipt:
         """Submit with RET=HDRS, ENVID and NOTIFY where the server knows DSN; proof of delivery comes by report."""
         try:
-            with self._connect() as server:
+            server = self._connect()
+        except (smtplib.SMTPException, OSError) as error:
+            raise Transient(f"the mail server did not take the letter: {type(error).__name__}") from None
+        try:
+            with server:
                 dsn = server.has_extn("dsn")
                 server.send_message(
                     letter.message,
@@ -126,7 +133,7 @@ class SmtpServer:
         except smtplib.SMTPDataError as error:
             raise self._refused(error.smtp_code, error.smtp_error) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise Transient(f"the mail server did not take the letter: {type(error).__name__}") from None
+            raise OutcomeUnknown(f"the mail server did not say whether it took it: {type(error).__name__}") from None
         return Receipt.SENT
 
     @staticmethod

@@ -46,6 +46,7 @@ class _Payment(BaseModel):
     amount: _Amount
     metadata: dict[str, str] = {}
     confirmation: _Confirmation | None = None
+    refunded_amount: _Amount | None = None
 
 
 class OnlinePayment(BaseModel):
@@ -58,6 +59,7 @@ class OnlinePayment(BaseModel):
     amount: Money
     metadata: Mapping[str, str]
     confirmation_url: str | None
+    refunded: Money | None = None
 
 
 class YooKassa:
@@ -140,7 +142,8 @@ class YooKassa:
     def _payment(body: dict[str, Any]) -> OnlinePayment:
         try:
             told = _Payment.model_validate(body)
-            amount = Money.model_validate({"amount": told.amount.value, "currency": told.amount.currency})
+            amount = _money(told.amount)
+            refunded = _money(told.refunded_amount) if told.refunded_amount else None
         except ValidationError as error:
             raise Refused("yookassa", f"YooKassa's payment does not read: {error.error_count()} fields") from None
         return OnlinePayment(
@@ -149,4 +152,9 @@ class YooKassa:
             amount=amount,
             metadata=told.metadata,
             confirmation_url=told.confirmation.confirmation_url if told.confirmation else None,
+            refunded=refunded,
         )
+
+
+def _money(told: _Amount) -> Money:
+    return Money.model_validate({"amount": told.value, "currency": told.currency})

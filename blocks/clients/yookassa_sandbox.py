@@ -80,6 +80,10 @@ class Sandbox:
     def play(self, payment_id: str, status: str) -> dict[str, Any]:
         """The payer pays, or the payment is cancelled; the shop is told."""
         payment = self.known(payment_id)
+        if status == "refunded":
+            payment["refunded_amount"] = payment["amount"]
+            self.notify_soon("refund.succeeded", {"id": str(uuid.uuid4()), "payment_id": payment_id})
+            return payment
         if status not in ("succeeded", "canceled"):
             raise HTTPException(404)
         payment["status"], payment["paid"] = status, status == "succeeded"
@@ -170,7 +174,7 @@ async def _pay(payment_id: str, state: Annotated[Sandbox, Depends(_state)]) -> R
 
 @_stage.post("/payments/{payment_id}/{outcome}")
 async def _play(payment_id: str, outcome: str, state: Annotated[Sandbox, Depends(_state)]) -> dict[str, Any]:
-    return state.play(payment_id, {"succeed": "succeeded", "cancel": "canceled"}.get(outcome, ""))
+    return state.play(payment_id, {"succeed": "succeeded", "cancel": "canceled", "refund": "refunded"}.get(outcome, ""))
 
 
 @_stage.post("/faults/{when}/{count}")

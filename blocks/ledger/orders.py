@@ -46,7 +46,7 @@ class Order(Base):
     price_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[OrderState]
-    hold_reason: Mapped[str | None] = mapped_column(String(64))
+    hold_reason: Mapped[str | None] = mapped_column(String(200))
     ordered_at: Mapped[datetime]
     pay_by: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(64))
@@ -82,7 +82,10 @@ class Step(Base):
 
 
 class Service(Base):
-    """What a customer has: a communications complex (KS) or a project (QS). A token is kept only as a hash."""
+    """What a customer has: a complex (KS) or a project (QS). A token is kept only as a hash.
+
+    `suspended_for` is `period_over`, `disputed` or `operator`: a new payment lifts only the first (QS-4.3.1).
+    """
 
     __tablename__ = "services"
     __table_args__ = (Index("ix_services_state_paid_until", "state", "paid_until"),)
@@ -94,6 +97,7 @@ class Service(Base):
     name: Mapped[str] = mapped_column(String(254), unique=True)
     product: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[ServiceState]
+    suspended_for: Mapped[str | None] = mapped_column(String(16))
     url: Mapped[str | None] = mapped_column(String(500))
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     active_from: Mapped[datetime | None]

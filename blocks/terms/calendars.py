@@ -146,7 +146,8 @@ _ADOPTED: dict[str, tuple[WorkYear, ...]] = {}
 def adopt(text: str) -> None:
     """Lay an operator's table (the TOML form of `data/`) over the shipped one; called once, when settings are read.
 
-    A year in it replaces the shipped year whole; of two files with the same year the later holds. Raises pydantic.ValidationError.
+    A year in it replaces the shipped year whole; of two files with the same year the later holds.
+    Raises pydantic.ValidationError.
     """
     table = read_table(text)
     _ADOPTED[table.country] = (*_ADOPTED.get(table.country, ()), *table.year)

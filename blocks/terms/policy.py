@@ -37,6 +37,9 @@ class OrderPolicy(Frozen):
     unmatched_payment_days: Days = 1
     """Money that fits no order is shown to a person after these days."""
 
+    dedicated_days: Days = 5
+    """A dedicated server, a second-level domain and its DNS (KS-4.3) are provided by a person within these days."""
+
     surplus_days: Days = 10
     """A surplus (over- or double payment) is decided on by a person within these days."""
 

@@ -56,7 +56,7 @@ class LiabilityFacts(Frozen):
 
 @rule("QS-6.2.3", LiabilityFacts)
 def liability(facts: LiabilityFacts) -> Decision:
-    """At most 10 % of what the user paid in the last 12 months, and never more than 10 000 RUB, for all claims together.
+    """At most 10 % of what the user paid in the last 12 months and never over 10 000 RUB, for all claims together.
 
     Ten per cent is cut to whole kopecks, so that the cap is never exceeded.
 

@@ -56,9 +56,14 @@ def receipt(
 @app.command()
 def decide(
     order_number: Annotated[str, typer.Argument(help="KS-2026-000001")],
-    action: Annotated[str, typer.Argument(help="resume, cancel, confirm handover, suspend, settle surplus")],
+    action: Annotated[
+        str, typer.Argument(help="resume, cancel, suspend, send again, settle surplus, take payment ...")
+    ],
     operator: Annotated[str, typer.Option(help="Who decides")],
     note: Annotated[str, typer.Option(help="Why")],
+    email: Annotated[str | None, typer.Option(help="With `send again`: the corrected address")] = None,
+    payment: Annotated[int | None, typer.Option(help="With `take payment`: its number")] = None,
+    obligation: Annotated[str | None, typer.Option(help="With `fulfil obligation`: how it begins")] = None,
     wait: Wait = 30,
 ) -> None:
     """Decide on an order; refused when its state does not allow it."""
@@ -68,7 +73,10 @@ def decide(
     from flows.runtime import office
     from tasks.order_forms import EventKind, OrderDecision
 
-    form = OrderDecision.model_validate({"order": order_number, "action": action, "operator": operator, "note": note})
+    asked = {"email": email, "payment": payment, "obligation": obligation}
+    form = OrderDecision.model_validate(
+        {"order": order_number, "action": action, "operator": operator, "note": note, **asked}
+    )
     payload = form.model_dump(mode="json")
     typer.echo(put_and_wait(office(), f"decision:{uuid.uuid4()}", EventKind.DECISION, payload, wait_seconds=wait))
 

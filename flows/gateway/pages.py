@@ -39,9 +39,10 @@ def show_page(token: Token, office: InOffice) -> HTMLResponse:
 @router.post("/secrets/{token}", response_class=HTMLResponse)
 def press(token: Token, office: InOffice) -> HTMLResponse:
     """Show the secret to the first who presses; everybody later learns when it was shown."""
+    page = page_of(office, token)  # before the showing, so that nothing can fail after it
     secret = reveal(office, token, now=runtime.now())
-    page = page_of(office, token)
     if secret is None:
+        page = page_of(office, token)
         status = {PageState.UNKNOWN: 404, PageState.PREPARING: 409}.get(page.state, 410)
         return HTMLResponse(secret_page(page.state.value, page.order, shown_at=page.shown_at, secret=None), status)
     return HTMLResponse(secret_page("revealed", page.order, shown_at=page.shown_at, secret=secret))

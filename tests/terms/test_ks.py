@@ -65,6 +65,10 @@ def test_ks_4_1_the_price_list_holds_from_30_may_2019_and_not_a_day_earlier() ->
 def test_ks_4_1_a_package_has_at_least_one_contact(contacts: int) -> None:
     with pytest.raises(ValidationError):
         ks.PriceFacts(contacts=contacts, ordered_on=date(2026, 11, 22))
+    with pytest.raises(ValidationError):
+        ks.YearlyFacts(contacts=contacts, agreed_on=date(2026, 11, 22), asked_on=date(2026, 11, 22))
+    with pytest.raises(ValidationError):
+        ks.PackageFacts(contacts=contacts)
 
 
 @pytest.mark.clause("KS-4.1")
@@ -241,7 +245,9 @@ def test_ks_1_4_there_is_no_third_way_of_delivery() -> None:
 @pytest.mark.clause("KS-1.5")
 @pytest.mark.parametrize("channel", ["email", "message"])
 def test_ks_1_5_a_notice_with_proof_of_delivery_counts(channel: Literal["email", "message"]) -> None:
-    assert ks.notice_counts(ks.NoticeFacts(channel=channel, delivery_proven=True)).verdict is Verdict.ALLOWED
+    decision = ks.notice_counts(ks.NoticeFacts(channel=channel, delivery_proven=True))
+    assert decision.verdict is Verdict.ALLOWED
+    assert decision.what == "the notice has been given"
 
 
 @pytest.mark.clause("KS-1.5")
@@ -251,7 +257,9 @@ def test_ks_1_5_a_notice_without_proof_or_bounced_has_not_been_given(
     channel: Literal["email", "message", "telephone", "sms"], proven: bool, bounced: bool
 ) -> None:
     facts = ks.NoticeFacts(channel=channel, delivery_proven=proven, bounced=bounced)
-    assert ks.notice_counts(facts).verdict is Verdict.REFUSED
+    decision = ks.notice_counts(facts)
+    assert decision.verdict is Verdict.REFUSED
+    assert "has not been given" in decision.what
 
 
 @pytest.mark.clause("KS-1.5")
@@ -293,10 +301,18 @@ def test_ks_2_1_an_envelope_needs_the_confirmation_of_a_named_person(
 
 
 @pytest.mark.clause("KS-2.1")
+def test_ks_2_1_a_handing_over_completes_the_connection() -> None:
+    decision = ks.connection_complete(ks.HandoverFacts(delivery="electronic", sent=True, password_shown=True))
+    assert decision.verdict is Verdict.ACTION
+    assert decision.what == "complete the connection service"
+
+
+@pytest.mark.clause("KS-2.1")
 def test_ks_2_1_the_proof_of_one_way_of_delivery_does_not_complete_the_other() -> None:
     envelope = ks.HandoverFacts(delivery="envelope", sent=True, password_shown=True)
     electronic = ks.HandoverFacts(delivery="electronic", sent=True, confirmed_by="Иванов И. И.")
     assert ks.connection_complete(envelope).values == {"complete": False}
+    assert ks.connection_complete(envelope).what == "wait for the handing over"
     assert ks.connection_complete(electronic).values == {"complete": False}
 
 

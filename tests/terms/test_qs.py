@@ -116,6 +116,7 @@ def test_qs_3_3_1_nothing_moves_between_projects(
     across = qs.MoveFacts(from_project="p1", to_project="p2", what=what)
     within = qs.MoveFacts(from_project="p1", to_project="p1", what=what)
     assert qs.between_projects(across).verdict is Verdict.REFUSED
+    assert qs.between_projects(across).what == f"{what} is not moved between projects"
     assert qs.between_projects(within).verdict is Verdict.ALLOWED
 
 
@@ -145,6 +146,15 @@ def test_qs_3_4_1_a_limit_is_positive_and_a_use_is_not_negative(limit: int, used
         qs.LimitFacts(limit=limit, used=used, of="messages")
 
 
+@pytest.mark.clause("QS-3.4.1")
+@pytest.mark.parametrize(("messages", "connections"), [(0, 1), (1, 0), (-1, 1), (1, -1)])
+def test_qs_3_4_1_a_tariff_serves_at_least_one_of_each(messages: int, connections: int) -> None:
+    smallest = qs.Tariff(code="t", title="Т", messages_a_day=1, connections=1)
+    assert smallest.free
+    with pytest.raises(ValidationError):
+        qs.Tariff(code="t", title="Т", messages_a_day=messages, connections=connections)
+
+
 @pytest.mark.clause("QS-4.5.1")
 @pytest.mark.parametrize(
     ("limit", "used", "mark"),
@@ -172,6 +182,7 @@ def test_qs_4_5_1_the_user_is_told_at_80_and_at_100_percent(limit: int, used: in
     decision = qs.limit_notice(qs.LimitFacts(limit=limit, used=used, of="messages"))
     assert decision.values == {"mark": mark}
     assert decision.verdict is (Verdict.ACTION if mark else Verdict.ALLOWED)
+    assert (f"{mark} % of messages" in decision.what) is bool(mark)
 
 
 @pytest.mark.clause("QS-4.1.1")
@@ -420,14 +431,22 @@ def test_qs_4_3_1_a_new_payment_brings_access_back() -> None:
     now = at("2026-12-25T10:00:00+03:00")
     before = qs.period_end(qs.RunningFacts(paid_until=at("2026-12-22T10:30:00+03:00"), now=now))
     after = qs.period_end(qs.RunningFacts(paid_until=at("2027-01-25T09:59:00+03:00"), now=now))
-    assert before.values == {"suspend": True}
-    assert after.values == {"suspend": False}
+    assert (before.values, before.what) == ({"suspend": True}, "suspend access")
+    assert (after.values, after.what) == ({"suspend": False}, "access lasts")
 
 
 @pytest.mark.clause("QS-4.4.2")
 @pytest.mark.parametrize(("active", "verdict"), [(0, Verdict.ALLOWED), (1, Verdict.REFUSED), (2, Verdict.REFUSED)])
 def test_qs_4_4_2_a_user_has_one_active_free_project(active: int, verdict: Verdict) -> None:
-    assert qs.free_project(qs.FreeProjectFacts(active_free_projects=active)).verdict is verdict
+    decision = qs.free_project(qs.FreeProjectFacts(active_free_projects=active))
+    assert decision.verdict is verdict
+    assert ("has an active free project" in decision.what) is (active > 0)
+
+
+@pytest.mark.clause("QS-4.4.2")
+def test_qs_4_4_2_a_number_of_projects_is_not_negative() -> None:
+    with pytest.raises(ValidationError):
+        qs.FreeProjectFacts(active_free_projects=-1)
 
 
 REGISTERED, LATER = "2026-05-01T10:00:00+03:00", "2026-05-02T10:00:00+03:00"
@@ -450,6 +469,7 @@ def test_qs_10_1_a_payment_after_registration_changes_nothing() -> None:
 def test_qs_10_1_a_payer_without_registration_is_registered_by_us() -> None:
     decision = qs.acceptance(qs.AcceptanceFacts(paid_at=at(REGISTERED)))
     assert decision.verdict is Verdict.ACTION
+    assert decision.what == "register the payer"
     assert decision.values == {"agreed_at": "2026-05-01T07:00:00+00:00", "register_payer": True}
 
 

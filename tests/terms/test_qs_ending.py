@@ -305,6 +305,13 @@ def test_qs_8_2_when_we_leave_a_period_that_has_not_begun_returns_whole() -> Non
 
 
 @pytest.mark.clause("QS-8.2")
+def test_qs_8_2_a_rest_of_a_period_within_one_day_is_a_day() -> None:
+    period = ("2026-06-01T10:00+03:00", "2026-06-01T20:00+03:00")
+    assert leaving("provider", date(2026, 5, 31), period=period).amount == rub("990.00")
+    assert leaving("provider", date(2026, 6, 1), period=period).amount == rub("0.00")
+
+
+@pytest.mark.clause("QS-8.2")
 def test_qs_8_2_days_are_counted_in_moscow() -> None:
     utc = ("2026-05-01T09:00Z", "2026-06-01T09:00Z")
     evening = ("2026-04-30T21:30Z", "2026-05-31T21:30Z")
@@ -394,6 +401,12 @@ def test_qs_12_4_email_counts_from_sending_and_the_interface_from_posting(
     decision = notice(channel)
     assert decision.verdict is Verdict.ALLOWED
     assert deadline_of(decision).due == at("2026-05-01T10:00+03:00")
+
+
+@pytest.mark.clause("QS-12.4")
+def test_qs_12_4_an_email_has_not_bounced_unless_the_facts_say_so() -> None:
+    facts = qs_ending.ReceivedFacts(channel="email", sent_at=at("2026-05-01T10:00+03:00"))
+    assert qs_ending.notice_received(facts).verdict is Verdict.ALLOWED
 
 
 @pytest.mark.clause("QS-12.4")
