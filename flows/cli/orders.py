@@ -54,7 +54,7 @@ def receipt(
 
 
 @app.command()
-def decide(
+def decide(  # noqa: PLR0917 - typer reads options from parameters
     order_number: Annotated[str, typer.Argument(help="KS-2026-000001")],
     action: Annotated[
         str, typer.Argument(help="resume, cancel, suspend, send again, settle surplus, take payment ...")

@@ -100,7 +100,9 @@ async def yookassa(request: Request, office: InOffice) -> Acknowledged:
     except ValidationError as error:
         raise Unreadable("content", _where(error)) from None
     event_id = f"{told.event}:{told.object.id}"
-    return await run_in_threadpool(_store, office, "yookassa", event_id, EventKind.PAYMENT, told.model_dump())
+    return await run_in_threadpool(
+        _store, office, "yookassa", event_id, EventKind.PAYMENT, told.model_dump(exclude_none=True)
+    )
 
 
 def _where(error: ValidationError) -> str:

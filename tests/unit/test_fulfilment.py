@@ -29,6 +29,7 @@ def view(state: OrderState, **changes: object) -> OrderView:
         "renews": False,
         "done": frozenset(),
         "page_shown": False,
+        "file_sent": True,
     }
     return OrderView(**{**base, **changes})  # type: ignore[arg-type]
 
@@ -53,6 +54,7 @@ def view(state: OrderState, **changes: object) -> OrderView:
             view(S.IN_PROGRESS, done={GENERATED, PROVISIONED, ACTIVATED, HANDED_OVER}, delivery="envelope"),
             Next.COMPLETE,
         ),
+        (view(S.IN_PROGRESS, done={GENERATED, PROVISIONED, ACTIVATED}, page_shown=True, file_sent=False), None),
         (view(S.IN_PROGRESS, agreement="QS"), Next.ACTIVATE_PROJECT),
         (view(S.IN_PROGRESS, agreement="QS", done={ACTIVATED}), Next.COMPLETE),
         (view(S.IN_PROGRESS, agreement="QS", renews=True), Next.EXTEND_PERIOD),
