@@ -29,11 +29,11 @@ from blocks.office import Office
 from flows import runtime
 from flows.fulfil_order import fulfil_backlog, fulfil_order, labels_of
 from tasks.events import apply_event
-from tasks.inbox import Event, claim, finish, park, postpone, put_back, ready, take_back
+from tasks.inbox import Event, claim, finish, finish_all, park, postpone, put_back, ready, take_back
 from tasks.money import Recorded
 from tasks.notices import queue_operator_notice
 from tasks.order_forms import EventKind
-from tasks.order_state import drop_lease, take_lease
+from tasks.order_state import drop_leases, take_leases
 
 log = logging.getLogger("dogovor.dispatcher")
 
@@ -113,7 +113,7 @@ class Dispatcher:
             await self._finish(event, recorded.outcome)
             return
         sessions = self._office.sessions
-        if not await asyncio.to_thread(take_lease, sessions, order, owner=owner, now=runtime.now()):
+        if not await asyncio.to_thread(take_leases, sessions, [order], owner=owner, now=runtime.now()):
             await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=runtime.now(), wait=BUSY)
             return
         try:
@@ -124,7 +124,7 @@ class Dispatcher:
         else:
             await self._finish(event, f"{recorded.outcome}; {state}")
         finally:
-            await asyncio.to_thread(drop_lease, sessions, order, owner=owner)
+            await asyncio.to_thread(drop_leases, sessions, [order], owner=owner)
 
     async def _drain_batch(self) -> None:
         """Many events: each into the ledger, then all their orders in one run."""
@@ -147,29 +147,29 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - whatever a run dies of, its events must go back
             await self._failed([event for order in leased for event, _ in by_order[order]], error)
         else:
-            for order, outcome in outcomes.items():
-                await self._settle(by_order[order], outcome)
+            await self._settle(by_order, outcomes)
         finally:
-            for order in leased:
-                await asyncio.to_thread(drop_lease, self._office.sessions, order, owner=owner)
+            await asyncio.to_thread(drop_leases, self._office.sessions, leased, owner=owner)
 
     async def _lease(self, by_order: Mapping[str, Sequence[tuple[Event, Recorded]]], owner: str) -> list[str]:
         """The orders of a batch that nobody else is at; the events of the others go back."""
-        sessions, leased = self._office.sessions, []
-        for order, pairs in by_order.items():
-            if await asyncio.to_thread(take_lease, sessions, order, owner=owner, now=runtime.now()):
-                leased.append(order)
-                continue
-            for event, _ in pairs:
-                await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=runtime.now(), wait=BUSY)
-        return leased
+        sessions, now = self._office.sessions, runtime.now()
+        leased = await asyncio.to_thread(take_leases, sessions, by_order.keys(), owner=owner, now=now)
+        for order in by_order.keys() - leased:
+            for event, _ in by_order[order]:
+                await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=now, wait=BUSY)
+        return [order for order in by_order if order in leased]
 
-    async def _settle(self, pairs: Sequence[tuple[Event, Recorded]], outcome: str) -> None:
-        for event, recorded in pairs:
+    async def _settle(
+        self, by_order: Mapping[str, Sequence[tuple[Event, Recorded]]], outcomes: Mapping[str, str]
+    ) -> None:
+        done: dict[Event, str] = {}
+        for order, outcome in outcomes.items():
             if outcome.startswith("not now"):
-                await self._failed([event], Transient(outcome))
+                await self._failed([event for event, _ in by_order[order]], Transient(outcome))
             else:
-                await self._finish(event, f"{recorded.outcome}; {outcome}")
+                done |= {event: f"{recorded.outcome}; {outcome}" for event, recorded in by_order[order]}
+        await asyncio.to_thread(finish_all, self._office.sessions, done, owner=self._name, now=runtime.now())
 
     async def _apply(self, event: Event) -> Recorded | None:
         """An event into the ledger; None when it has gone back or aside."""

@@ -22,7 +22,7 @@ MAX_ATTEMPTS = 12
 """With the back-off below, about an hour and a half of trying before a person is asked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Event:
     """A claimed event."""
 
@@ -105,12 +105,18 @@ def _mine(event: Event, owner: str) -> ColumnElement[bool]:
 
 def finish(sessions: Sessions, event: Event, *, owner: str, outcome: str, now: datetime) -> None:
     """Record that an event has been worked on."""
+    finish_all(sessions, {event: outcome}, owner=owner, now=now)
+
+
+def finish_all(sessions: Sessions, outcomes: Mapping[Event, str], *, owner: str, now: datetime) -> None:
+    """Record many events as worked on, in one transaction."""
     with transaction(sessions) as session:
-        session.execute(
-            update(InboxEvent)
-            .where(_mine(event, owner))
-            .values(state=InboxState.DONE, done_at=now, outcome=outcome[:1000], lease_owner=None, lease_until=None)
-        )
+        for event, outcome in outcomes.items():
+            session.execute(
+                update(InboxEvent)
+                .where(_mine(event, owner))
+                .values(state=InboxState.DONE, done_at=now, outcome=outcome[:1000], lease_owner=None, lease_until=None)
+            )
 
 
 def put_back(

@@ -38,6 +38,8 @@ from blocks.terms.qs_ending import ReceivedFacts, notice_received
 DOUBT = timedelta(minutes=10)
 MAX_ATTEMPTS = 110
 """An hour of quick tries, then one an hour for about four days."""
+MAX_DOUBTS = 3
+"""So often at most does a letter go out whose acceptance nobody confirms; then a person looks."""
 SECRET_LINK = "[[secret-link]]"  # noqa: S105 - the placeholder, not the secret
 
 
@@ -172,7 +174,8 @@ def _settle(office: Office, notice_id: int, state: NoticeState, diagnostic: str 
         row = session.get_one(Notice, notice_id, with_for_update=True)
         if row.state is not NoticeState.SENDING:
             return row.state  # a delivery report was quicker
-        if state is NoticeState.QUEUED and row.attempts >= MAX_ATTEMPTS:
+        limit = {NoticeState.QUEUED: MAX_ATTEMPTS, NoticeState.SENDING: MAX_DOUBTS}.get(state)
+        if limit is not None and row.attempts >= limit:
             state = NoticeState.FAILED
         row.state, row.diagnostic = state, diagnostic
         if state is NoticeState.QUEUED:

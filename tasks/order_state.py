@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
@@ -110,27 +111,27 @@ def hold(
         )
 
 
-def take_lease(sessions: Sessions, number: str, *, owner: str, now: datetime) -> bool:
-    """Become the one who advances an order; False when another is at it."""
+def take_leases(sessions: Sessions, numbers: Collection[str], *, owner: str, now: datetime) -> set[str]:
+    """Become the one who advances these orders; the answer leaves out those that another is at."""
     with transaction(sessions) as session:
         taken = session.execute(
             update(Order)
             .where(
-                Order.number == number,
+                Order.number.in_(numbers),
                 or_(Order.lease_until.is_(None), Order.lease_until < now, Order.lease_owner == owner),
             )
             .values(lease_owner=owner, lease_until=now + LEASE)
-            .returning(Order.id)
+            .returning(Order.number)
         )
-        return taken.first() is not None
+        return set(taken.scalars())
 
 
-def drop_lease(sessions: Sessions, number: str, *, owner: str) -> None:
-    """Let others advance the order."""
+def drop_leases(sessions: Sessions, numbers: Collection[str], *, owner: str) -> None:
+    """Let others advance the orders."""
     with transaction(sessions) as session:
         session.execute(
             update(Order)
-            .where(Order.number == number, Order.lease_owner == owner)
+            .where(Order.number.in_(numbers), Order.lease_owner == owner)
             .values(lease_owner=None, lease_until=None)
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
 
 from blocks.clients.yookassa import PaymentStatus
+from blocks.errors import NotFound, Refused, Transient
 from blocks.ledger import (
     Customer,
     Order,
@@ -32,6 +34,8 @@ from tasks.inbox import put_event
 from tasks.notices import queue_notice
 from tasks.order_forms import EventKind
 from tasks.order_state import hold, note, transition
+
+log = logging.getLogger("dogovor.upkeep")
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,11 @@ def cancel_unpaid(office: Office, *, now: datetime) -> int:
     return cancelled
 
 
-def ask_payments(office: Office, *, now: datetime) -> int:
-    """Ask the provider about payments whose notification may have been lost; what has changed goes into the inbox."""
+def ask_payments(office: Office, *, now: datetime) -> int | None:
+    """Ask the provider about payments whose notification may have been lost; what has changed goes into the inbox.
+
+    The answer is how many differ from the ledger, or None when the provider could not be asked about all.
+    """
     with reading(office.sessions) as session:
         waiting = session.scalars(
             select(Payment.provider_id).where(
@@ -76,14 +83,19 @@ def ask_payments(office: Office, *, now: datetime) -> int:
         ).all()
     changed = 0
     for payment in waiting:
-        online = office.payments.payment(str(payment))
+        try:
+            online = office.payments.payment(str(payment))
+        except NotFound:
+            continue
+        except (Transient, Refused) as error:
+            log.warning("the payment provider cannot be asked: %s", error)
+            return None
         if online.status in (PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED):
+            changed += 1
             told = {"type": "notification", "event": f"payment.{online.status}", "object": {"id": online.id}}
             event_id = f"asked:{online.status}:{online.id}"
             with transaction(office.sessions) as session:
-                changed += put_event(
-                    session, source="yookassa", event_id=event_id, kind=EventKind.PAYMENT, payload=told, now=now
-                )
+                put_event(session, source="yookassa", event_id=event_id, kind=EventKind.PAYMENT, payload=told, now=now)
     return changed
 
 
@@ -178,7 +190,8 @@ def end_periods(office: Office, *, now: datetime) -> int:
 def keep_up(office: Office, *, now: datetime) -> Upkeep:
     """All of it, in one go."""
     asked = ask_payments(office, now=now)
-    cancelled = cancel_unpaid(office, now=now) if not asked else 0  # what is paid must be on record first
+    # What is paid must be on record before anything is cancelled as unpaid.
+    cancelled = cancel_unpaid(office, now=now) if asked == 0 else 0
     reminded, held = unopened_pages(office, now=now)
     suspended = end_periods(office, now=now)
-    return Upkeep(cancelled, reminded, held, suspended, asked, take_up_again(office, now=now))
+    return Upkeep(cancelled, reminded, held, suspended, asked or 0, take_up_again(office, now=now))

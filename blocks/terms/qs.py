@@ -191,6 +191,8 @@ class PricedPeriodFacts(Frozen):
 def period_price(facts: PricedPeriodFacts) -> Decision:
     """A period costs what the list of the day of its payment says, and keeps that price to its end (QS-4.1.4).
 
+    An order that is paid within its payment window counts as paid on its own day: the price that was offered holds.
+
     Asked against the example list; the product asks the operator's own.
     """
     return priced(facts, sandbox_price_lists())

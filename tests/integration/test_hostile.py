@@ -365,3 +365,47 @@ def test_a_complex_is_not_said_to_be_suspended_while_its_accounts_work(office: O
     with reading(office.sessions) as session:
         assert session.scalars(select(Service.state)).one().value == "active"
         assert session.scalars(select(SealedSecret.ready_at)).one() is not None
+
+
+def test_while_the_provider_cannot_be_asked_nothing_is_cancelled_as_unpaid(
+    office: Office, sandbox: PaymentSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blocks.errors import Transient
+
+    number = ordered(office, "A-1", ks(2))
+
+    def away(_: str) -> None:
+        raise Transient("away")
+
+    late = NOW + 30 * DAY
+    with monkeypatch.context() as broken:
+        broken.setattr(office.payments, "payment", away)
+        assert keep_up(office, now=late).cancelled == 0
+    assert state(office, number) == "pending"
+    assert keep_up(office, now=late).cancelled == 1
+    assert state(office, number) == "cancelled"
+
+
+def test_a_letter_that_nobody_confirms_goes_out_three_times_at_most(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blocks.errors import OutcomeUnknown
+    from tasks.notices import DOUBT, MAX_DOUBTS
+
+    sent: list[object] = []
+
+    def unknown(letter: object) -> None:
+        sent.append(letter)
+        raise OutcomeUnknown("the answer was lost")
+
+    monkeypatch.setattr(office.mail, "send", unknown)
+    ordered(office, "A-1", ks(7))
+    first = len(sent)
+    moment = NOW
+    for _ in range(6):
+        moment += DOUBT + MINUTE
+        send_due(office, now=moment)
+    with reading(office.sessions) as session:
+        letters = session.scalars(select(Notice).where(Notice.kind == "order_received")).one()
+    assert (letters.state, letters.attempts) == (NoticeState.FAILED, MAX_DOUBTS)
+    assert first >= 1
