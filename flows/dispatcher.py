@@ -94,11 +94,17 @@ class Dispatcher:
             for event in await self._claim(free):
                 run = asyncio.create_task(self._one(event))
                 self._running.add(run)
-                run.add_done_callback(self._running.discard)
+                run.add_done_callback(self._ended)
         except Transient as error:
             log.warning("the ledger is away: %s", error)
             await asyncio.sleep(1)
         return True
+
+    def _ended(self, run: asyncio.Task[None]) -> None:
+        """A run whose end could not even be recorded is logged; its event comes back when its lease ends."""
+        self._running.discard(run)
+        if not run.cancelled() and (error := run.exception()) is not None:
+            log.error("an event was left claimed: %s", error)
 
     async def _claim(self, limit: int) -> list[Event]:
         return await asyncio.to_thread(claim, self._office.sessions, owner=self._name, now=runtime.now(), limit=limit)

@@ -133,6 +133,29 @@ def test_ks_1_4_a_customer_sees_the_password_once_in_a_browser(demo: Demo, tmp_p
     demo.wait_state("page-1", "completed")
 
 
+def test_every_watch_and_every_form_runs_to_its_end(stack: DemoStack, demo: Demo) -> None:
+    number = place(demo, "watched-1", {"agreement": "KS", "contacts": 12}, COMPANY)
+    receipt = {"order": number, "amount": {"amount": "49989.00", "currency": "RUB"}, "reference": "BANK-W"}
+    facts = {"contacts": 6, "ordered_on": "2026-11-22"}
+    parameters: dict[str, dict[str, Any]] = {
+        "watch-obligations": {},
+        "follow-notices": {},
+        "keep-orders": {},
+        "check-connections": {},
+        "retry-parked": {},
+        "show-order": {"order": number},
+        "ask-terms": {"clause": "KS-4.1", "facts": facts},
+        "record-receipt": {"receipt": receipt},
+        "report-bad-run": {"failed_run": "a-run", "what": "keep-orders: Failed"},
+    }
+    runs = {name: run_deployment(stack, name, values) for name, values in parameters.items()}
+    ended = {name: wait_run(stack, run, "Completed") for name, run in runs.items()}
+    assert set(ended.values()) == {"Completed"}, ended
+    demo.wait_active("watched-1")
+    keys = {row["key"] for row in api(stack, "/artifacts/latest/filter", {})}
+    assert {"open-obligations", "connections", "clause-ks-4-1", f"order-{number.lower()}"} <= keys
+
+
 def test_no_secret_reaches_prefect_or_a_log(stack: DemoStack, demo: Demo) -> None:
     place(demo, "leak-1", {"agreement": "QS", "tariff": "start", "months": 1})
     link = next(word for word in demo.letter("leak-1", "/secrets/").split() if "/secrets/" in word)
