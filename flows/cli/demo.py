@@ -18,12 +18,16 @@ def demo(
 ) -> None:
     """Everything of `up` on free ports in a temporary home; orders, payments, the one-time page; ends by itself."""
     import json
+    import signal
+    import sys
     import tempfile
 
     from flows.cli.demo_play import play, print_table
     from flows.stack import running
 
     began = time.monotonic()
+    # A demo that is ended from outside stops its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     def say(text: str) -> None:
         typer.echo(f"[{time.monotonic() - began:5.1f} s] {text}", err=True)
