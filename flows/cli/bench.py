@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer()
-SLOTS = 4
 
 
 @app.command()
