@@ -24,9 +24,17 @@ pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900)]
 
 
 def api(stack: DemoStack, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Ask Prefect's API: a GET without a body, a POST with one."""
-    with httpx.Client(base_url=stack.prefect_url, timeout=30, trust_env=False) as http:
-        answer = http.get(path) if body is None else http.post(path, json=body)
+    """Ask Prefect's API: a GET without a body, a POST with one.
+
+    503 is Prefect's word for "SQLite was locked, nothing was written, ask again"; its own clients do so.
+    """
+    with httpx.Client(base_url=stack.prefect_url, timeout=90, trust_env=False) as http:
+        give_up = time.monotonic() + 60
+        while True:
+            answer = http.get(path) if body is None else http.post(path, json=body)
+            if answer.status_code != 503 or time.monotonic() > give_up:
+                break
+            time.sleep(0.5)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
