@@ -8,6 +8,7 @@ from functools import cached_property
 from sqlalchemy import Engine
 from sqlalchemy.orm import sessionmaker
 
+from blocks.catalogue import Catalogue, read_catalogue
 from blocks.clients.archive import Archive, DirectoryArchive
 from blocks.clients.bounces import BounceMaildir
 from blocks.clients.directory import Directory
@@ -52,11 +53,21 @@ class Office:
         return payment_client(self.settings)
 
     @cached_property
+    def catalogue(self) -> Catalogue:
+        """What is watched, from where, and by which runbooks it is worked on."""
+        return read_services(self.settings)
+
+    @cached_property
     def directory(self) -> Directory:
         """The accounts that the servers read."""
         directory = Directory(open_engine(self.settings.directory))
         directory.prepare()
         return directory
+
+
+def read_services(settings: Settings) -> Catalogue:
+    """The catalogue that the settings name; an empty one where they name none."""
+    return read_catalogue(settings.services_file.read_text("utf-8")) if settings.services_file else Catalogue()
 
 
 def mail_transport(settings: Settings) -> MailTransport:

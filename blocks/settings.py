@@ -86,6 +86,15 @@ class Settings(BaseSettings):
     bounce_maildir: Path | None = None
     """The Maildir in which delivery reports for `bounce_address` arrive."""
 
+    ocp_operator_email: EmailStr = "ocp-operator@example.net"
+    """Where the ОЦП Operator takes notices, requests for agreement and log files."""
+    end_users: dict[Literal["KS", "OCP", "QS", "OT"], tuple[EmailStr, ...]] = Field(default_factory=dict)
+    """Distribution lists of end users by agreement, beside the customers that the ledger knows."""
+    support_maildir: Path | None = None
+    """The Maildir in which mail to support arrives; it becomes tickets."""
+    services_file: Path | None = None
+    """The catalogue (TOML) of watched services, vantage points and runbooks; None: nothing is watched."""
+
     yookassa_url: str = "https://api.yookassa.ru/v3"
     yookassa_shop: str = ""
     yookassa_secret: SecretStr | None = None

@@ -12,7 +12,7 @@ from blocks.ledger import Document, Order
 
 def file_document(
     session: Session,
-    order: Order,
+    order: Order | None,
     *,
     key: str,
     title: str,
@@ -22,12 +22,12 @@ def file_document(
     size: int,
     now: datetime,
 ) -> str:
-    """Record an archived document. The key is returned; the same key again keeps the first."""
+    """Record an archived document, of an order or of none. The key is returned; the same key again keeps the first."""
     if session.scalar(select(Document.id).where(Document.key == key)) is None:
         session.add(
             Document(
                 key=key,
-                order_id=order.id,
+                order_id=order.id if order else None,
                 title=title,
                 file_name=file_name,
                 media_type=media_type,

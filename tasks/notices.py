@@ -43,6 +43,44 @@ MAX_DOUBTS = 3
 SECRET_LINK = "[[secret-link]]"  # noqa: S105 - the placeholder, not the secret
 
 
+def queue(
+    session: Session,
+    *,
+    key: str,
+    kind: str,
+    agreement: str,
+    recipient: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    about: str | None = None,
+    order_id: int | None = None,
+    obligation: Obligation | None = None,
+    document_key: str | None = None,
+    secret_purpose: str | None = None,
+) -> None:
+    """Queue a notice, once by key. `facts` are the template's, without secrets; `about` is the number it tells of."""
+    if session.scalar(select(Notice.id).where(Notice.key == key)) is not None:
+        return
+    session.add(
+        Notice(
+            key=key,
+            kind=kind,
+            agreement=agreement,
+            about=about,
+            order_id=order_id,
+            obligation_id=obligation.id if obligation else None,
+            recipient=recipient,
+            facts=dict(facts),
+            document_key=document_key,
+            secret_purpose=secret_purpose,
+            state=NoticeState.QUEUED,
+            created_at=now,
+            next_try_at=now,
+            attempts=0,
+        )
+    )
+
+
 def queue_notice(
     session: Session,
     order: Order,
@@ -56,48 +94,27 @@ def queue_notice(
     document_key: str | None = None,
     secret_purpose: str | None = None,
 ) -> None:
-    """Queue a notice about an order, once by (order, kind, about). `facts` are the template's, without secrets."""
-    key = f"{order.number}:{kind}:{about}"
-    if session.scalar(select(Notice.id).where(Notice.key == key)) is not None:
-        return
-    session.add(
-        Notice(
-            key=key,
-            kind=kind,
-            agreement=order.agreement,
-            order_id=order.id,
-            obligation_id=obligation.id if obligation else None,
-            recipient=recipient,
-            facts={"number": order.number, **facts},
-            document_key=document_key,
-            secret_purpose=secret_purpose,
-            state=NoticeState.QUEUED,
-            created_at=now,
-            next_try_at=now,
-            attempts=0,
-        )
+    """Queue a notice about an order, once by (order, kind, about)."""
+    queue(
+        session,
+        key=f"{order.number}:{kind}:{about}",
+        kind=kind,
+        agreement=order.agreement,
+        recipient=recipient,
+        facts={"number": order.number, **facts},
+        now=now,
+        order_id=order.id,
+        obligation=obligation,
+        document_key=document_key,
+        secret_purpose=secret_purpose,
     )
 
 
 def queue_operator_notice(
     session: Session, *, kind: str, key: str, operator: str, facts: Mapping[str, Any], now: datetime
 ) -> None:
-    """Queue a notice to the operator, once by key."""
-    if session.scalar(select(Notice.id).where(Notice.key == key)) is not None:
-        return
-    session.add(
-        Notice(
-            key=key,
-            kind=kind,
-            agreement="",
-            recipient=operator,
-            facts=dict(facts),
-            state=NoticeState.QUEUED,
-            created_at=now,
-            next_try_at=now,
-            attempts=0,
-        )
-    )
+    """Queue a notice to our own operator, once by key."""
+    queue(session, key=key, kind=kind, agreement="", recipient=operator, facts=facts, now=now)
 
 
 @dataclass(frozen=True)
@@ -240,9 +257,9 @@ def put_off(office: Office, notice_id: int, *, why: str, now: datetime) -> None:
 
 
 def _given(row: Notice) -> bool:
-    """Whether a notice counts under its agreement: proven delivery (KS-1.5), or sending without a bounce (QS-12.4)."""
+    """Whether a notice counts: proven delivery (KS-1.5, OCP-9.2), else sending without a bounce (QS-12.4)."""
     bounced = row.state in (NoticeState.BOUNCED, NoticeState.FAILED)
-    if row.agreement == "KS":
+    if row.agreement in ("KS", "OCP"):
         proven = row.state is NoticeState.DELIVERED
         return notice_counts(NoticeFacts(channel="email", delivery_proven=proven, bounced=bounced)).allowed
     if row.sent_at is None:

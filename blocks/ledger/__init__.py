@@ -1,7 +1,8 @@
 """The system of record: the only place with state.
 
-Invariants: UTC in the database, money as integer minor units and a currency, states as named values; `order_events`
-and `account_entries` are append-only, and the database itself refuses an update or a delete of them.
+Invariants: UTC in the database, money as integer minor units and a currency, states as named values. Journals
+(`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`) are append-only:
+the database itself refuses an update or a delete of them.
 """
 
 from blocks.ledger.base import Base
@@ -18,18 +19,28 @@ from blocks.ledger.orders import (
     Service,
     Step,
 )
+from blocks.ledger.support import Compensation, Ticket, TicketEvent
 from blocks.ledger.types import (
+    CompensationState,
     InboxState,
     NoticeState,
     ObligationState,
     OrderState,
     PaymentState,
+    ProbeState,
     ServiceState,
+    TicketState,
+    WindowState,
+    WorkState,
 )
+from blocks.ledger.works import Approval, Outage, OutageDecision, ProbeSpan, Window, WindowEvent, Work
 
 __all__ = [
     "AccountEntry",
+    "Approval",
     "Base",
+    "Compensation",
+    "CompensationState",
     "Customer",
     "Document",
     "InboxEvent",
@@ -41,8 +52,12 @@ __all__ = [
     "Order",
     "OrderEvent",
     "OrderState",
+    "Outage",
+    "OutageDecision",
     "Payment",
     "PaymentState",
+    "ProbeSpan",
+    "ProbeState",
     "Refusal",
     "SealedAccounts",
     "SealedSecret",
@@ -50,6 +65,14 @@ __all__ = [
     "ServiceState",
     "Sessions",
     "Step",
+    "Ticket",
+    "TicketEvent",
+    "TicketState",
+    "Window",
+    "WindowEvent",
+    "WindowState",
+    "Work",
+    "WorkState",
     "migrate",
     "open_engine",
     "reading",

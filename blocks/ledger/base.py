@@ -45,6 +45,11 @@ class Base(DeclarativeBase):
                 types.PaymentState,
                 types.NoticeState,
                 types.ObligationState,
+                types.WindowState,
+                types.WorkState,
+                types.ProbeState,
+                types.TicketState,
+                types.CompensationState,
             )
         },
     }

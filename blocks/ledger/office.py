@@ -64,7 +64,8 @@ class Document(Base):
 class Notice(Base):
     """A notice: queued with its facts, composed once, then sent; delivery and bounce are its evidence.
 
-    `facts` and `body` hold no secret: the link to a one-time page stands in the body as a placeholder.
+    `about` is the number of the window, outage or ticket that it tells of. `facts` and `body` hold no secret: the
+    link to a one-time page stands in the body as a placeholder.
     """
 
     __tablename__ = "notices"
@@ -75,6 +76,7 @@ class Notice(Base):
     kind: Mapped[str] = mapped_column(String(48))
     agreement: Mapped[str] = mapped_column(String(8))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    about: Mapped[str | None] = mapped_column(String(24), index=True)
     obligation_id: Mapped[int | None] = mapped_column(ForeignKey("obligations.id"))
     recipient: Mapped[str] = mapped_column(String(254))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -92,3 +92,48 @@ class ObligationState(StrEnum):
     OPEN = "open"
     FULFILLED = "fulfilled"
     LIFTED = "lifted"
+
+
+class WindowState(StrEnum):
+    """A maintenance window: planned, open, closed, or cancelled before it opened."""
+
+    PLANNED = "planned"
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class WorkState(StrEnum):
+    """A piece of work: queued, planned into a window, running, done, undone after a failure, or with a person."""
+
+    QUEUED = "queued"
+    PLANNED = "planned"
+    RUNNING = "running"
+    DONE = "done"
+    UNDONE = "undone"
+    HANDED = "handed"
+    CANCELLED = "cancelled"
+
+
+class ProbeState(StrEnum):
+    """What a vantage point saw of a service."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class TicketState(StrEnum):
+    """A ticket: open, waiting for its user, resolved, or joined to another as a duplicate."""
+
+    OPEN = "open"
+    WAITING = "waiting"
+    RESOLVED = "resolved"
+    DUPLICATE = "duplicate"
+
+
+class CompensationState(StrEnum):
+    """A compensation: proposed, approved by a second person, or declined."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    DECLINED = "declined"

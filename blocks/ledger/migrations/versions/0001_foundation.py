@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 import blocks.ledger.types
+from blocks.ledger.migrations.triggers import forbid_changes
 
 revision = "0001"
 down_revision = None
@@ -333,25 +334,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_notices_state_next", ["state", "next_try_at"], unique=False)
 
     for table in APPEND_ONLY:
-        _forbid_changes(table)
-
-
-def _forbid_changes(table: str) -> None:
-    if op.get_context().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
-        )
-        return
-    for change in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
+        forbid_changes(table)
 
 
 def downgrade() -> None:

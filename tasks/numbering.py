@@ -1,0 +1,24 @@
+"""Numbers that people say on the telephone: a letter, the year of the agreement's zone, and the row's own number."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from blocks.ledger import Compensation, Outage, Ticket, Window, Work
+from blocks.terms.deadlines import local_date
+from blocks.terms.ks import ZONE
+
+Numbered = Compensation | Outage | Ticket | Window | Work
+_LETTERS: dict[type[Numbered], str] = {Compensation: "C", Outage: "O", Ticket: "T", Window: "M", Work: "W"}
+
+
+def add_numbered(session: Session, row: Numbered, *, now: datetime) -> None:
+    """Add a new row and give it its number: T-2026-000017."""
+    row.number = f"new-{uuid4().hex[:20]}"
+    session.add(row)
+    session.flush()
+    row.number = f"{_LETTERS[type(row)]}-{local_date(now, ZONE).year}-{row.id:06d}"
+    session.flush()
