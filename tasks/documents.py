@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Document, Order
+from blocks.ledger import Document, Order, transaction
+from blocks.office import Office
 
 
 def file_document(
@@ -38,3 +39,22 @@ def file_document(
         )
         session.flush()
     return key
+
+
+def keep_document(
+    office: Office, *, key: str, title: str, file_name: str, media_type: str, content: bytes, now: datetime
+) -> str:
+    """Archive a document that belongs to no order and put it on record, once by key; its key."""
+    sha256 = office.archive.put(content)
+    with transaction(office.sessions) as session:
+        return file_document(
+            session,
+            None,
+            key=key,
+            title=title,
+            file_name=file_name,
+            media_type=media_type,
+            sha256=sha256,
+            size=len(content),
+            now=now,
+        )

@@ -6,7 +6,7 @@ the database itself refuses an update or a delete of them.
 """
 
 from blocks.ledger.base import Base
-from blocks.ledger.engine import Sessions, migrate, open_engine, reading, transaction
+from blocks.ledger.engine import Sessions, migrate, one_at_a_time, open_engine, reading, transaction
 from blocks.ledger.office import Document, InboxEvent, Notice, Obligation, Refusal
 from blocks.ledger.orders import (
     AccountEntry,
@@ -74,6 +74,7 @@ __all__ = [
     "Work",
     "WorkState",
     "migrate",
+    "one_at_a_time",
     "open_engine",
     "reading",
     "transaction",

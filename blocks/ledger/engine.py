@@ -9,7 +9,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -74,6 +74,12 @@ def reading(sessions: Sessions) -> Iterator[Session]:
     with _typed_errors(), sessions() as session:
         session.connection(execution_options={"dogovor_reads": True})
         yield session
+
+
+def one_at_a_time(session: Session, what: str) -> None:
+    """Let no two transactions decide on `what` at once; SQLite's write transactions already wait for one another."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
 
 @contextmanager

@@ -45,3 +45,24 @@ class OrderPolicy(Frozen):
 
 
 ORDER_POLICY: Timeline[OrderPolicy] = Timeline("order policy", [(date(2019, 5, 30), OrderPolicy())])
+
+
+class MaintenancePolicy(Frozen):
+    """What "beforehand" and "at once" mean for works, where an agreement names no figure."""
+
+    ks_notice_hours: int = Field(default=72, ge=1, le=8760)
+    """KS-3.12 wants notice ahead of technically significant events."""
+
+    qs_notice_hours: int = Field(default=24, ge=1, le=8760)
+    """QS-5.2.2 wants notice of planned works beforehand."""
+
+    emergency_minutes: int = Field(default=20, ge=1, le=1440)
+    """Customers and end users hear of an emergency this long after its discovery (OCP-3.2.7: at once)."""
+
+    urgent_minutes: int = Field(default=120, ge=1, le=1440)
+    """Notice of urgent works within the standard hours of OCP-P3.2.5, which names the agreement and no time."""
+
+
+MAINTENANCE_POLICY: Timeline[MaintenancePolicy] = Timeline(
+    "maintenance policy", [(date(2019, 5, 30), MaintenancePolicy())]
+)

@@ -1,0 +1,48 @@
+"""A window from its opening to its report, without Prefect: what the flow calls, and what tests kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from blocks.errors import Refused
+from blocks.office import Office
+from flows.fulfilment import send_due
+from reports.window_report import window_pdf
+from tasks.documents import keep_document
+from tasks.window_run import close_window, next_turn, open_window, perform, tell_not_opened
+from tasks.window_views import window_report
+
+
+def run_window(office: Office, number: str, *, owner: str, clock: Callable[[], datetime]) -> str:
+    """Run a window to its end, or go on with one whose worker was killed; what came of it, in one line.
+
+    Raises Refused when it may not open (our operator is told why), or when another worker took it over.
+    """
+    try:
+        if not open_window(office, number, owner=owner, now=clock()):
+            return "another worker runs it, or it is over"
+    except Refused as error:
+        tell_not_opened(office, number, str(error), now=clock())
+        send_due(office, now=clock())
+        raise
+    while (turn := next_turn(office, number, now=clock())) is not None:
+        perform(office, number, turn, owner=owner, clock=clock)
+        send_due(office, now=clock())
+    result = close_window(office, number, owner=owner, now=clock())
+    keep_report(office, number, now=clock())
+    send_due(office, now=clock())
+    return result
+
+
+def keep_report(office: Office, number: str, *, now: datetime) -> None:
+    """Archive the report of a closed window, once."""
+    keep_document(
+        office,
+        key=f"window-report:{number}",
+        title="Отчёт о работах",
+        file_name=f"window-{number}.pdf",
+        media_type="application/pdf",
+        content=window_pdf(window_report(office, number)),
+        now=now,
+    )

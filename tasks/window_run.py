@@ -1,0 +1,243 @@
+"""A window while it is open: opened once, its works done one by one under a lease, closed in time.
+
+Whoever holds the lease runs the window. A worker that was killed is followed by another, which first finds out by the
+runbook's own check whether the work that was running had been done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from blocks.catalogue import Runbook
+from blocks.clients.runbook import Ran, run_command
+from blocks.errors import Refused
+from blocks.ledger import Approval, Window, WindowState, Work, WorkState, reading, transaction
+from blocks.office import Office
+from blocks.terms.works import Kind
+from blocks.terms.works_plan import check_plan
+from tasks.notices import queue_operator_notice
+from tasks.window_proposal import MARGIN_MINUTES
+from tasks.windows import cancel, facts_of, find_window, story, tell_again, untold
+from tasks.works_forms import PlanForm
+
+LEASE = timedelta(minutes=2)
+MARGIN = timedelta(minutes=MARGIN_MINUTES)
+LAST_WORD = timedelta(minutes=1)
+"""Before the window's end, what could not be taken back is in a person's hands."""
+Clock = Callable[[], datetime]
+_RESULTS = {
+    WorkState.DONE: "выполнено",
+    WorkState.UNDONE: "не удалось, возвращено в прежнее состояние",
+    WorkState.HANDED: "передано инженеру",
+}
+
+
+def due_windows(office: Office, *, now: datetime) -> list[str]:
+    """Windows that a worker should run now: those whose time has come, and open ones that nobody holds."""
+    ready = or_(
+        and_(Window.state == WindowState.PLANNED, Window.starts_at <= now, Window.ends_at > now),
+        and_(Window.state == WindowState.OPEN, or_(Window.lease_until.is_(None), Window.lease_until < now)),
+    )
+    with reading(office.sessions) as session:
+        return list(session.scalars(select(Window.number).where(ready).order_by(Window.starts_at)))
+
+
+def open_window(office: Office, number: str, *, owner: str, now: datetime) -> bool:
+    """Open a window, or take over an open one that nobody holds; False when another worker holds it or it is over.
+
+    Raises Refused when an agreement does not let it open: not its time, not agreed, somebody not told in time, or
+    broken by what came after it was planned.
+    """
+    with transaction(office.sessions) as session:
+        window = find_window(session, number, lock=True)
+        if window.state is WindowState.OPEN:
+            if window.lease_owner != owner and window.lease_until is not None and window.lease_until >= now:
+                return False
+            story(session, window, kind="taken over", why="the worker before is gone", who=owner, now=now)
+        elif window.state is WindowState.PLANNED:
+            _may_open(office, session, window, now)
+            window.state, window.opened_at = WindowState.OPEN, now
+            story(session, window, kind="opened", why=f"by {owner}", who="dogovor", now=now)
+        else:
+            return False
+        window.lease_owner, window.lease_until = owner, now + LEASE
+        return True
+
+
+def _may_open(office: Office, session: Session, window: Window, now: datetime) -> None:
+    if not window.starts_at <= now < window.ends_at:
+        raise Refused("time", f"{window.number} is from {window.starts_at} to {window.ends_at}")
+    answer = session.scalar(select(Approval).where(Approval.window_id == window.id))
+    if window.needs_agreement and (answer is None or not answer.agreed):
+        raise Refused("agreement", f"{window.number}: the Operator has not agreed")
+    if window.kind != Kind.EMERGENCY and (missing := untold(session, window)):
+        raise Refused("notices", f"{window.number}: {'; '.join(missing[:5])}")
+    form = PlanForm(
+        kind=window.kind,
+        starts_at=window.starts_at,
+        minutes=(window.ends_at - window.starts_at) // timedelta(minutes=1),
+        operator=window.planned_by,
+        what=window.what,
+        services=tuple(window.services),
+        discovered_at=window.discovered_at,
+    )
+    agreed = answer.agreed if answer else None
+    facts = facts_of(office, session, form, window.services, now=window.planned_at, besides=window.id, agreed=agreed)
+    verdict = check_plan(facts, suggest=0)
+    if not verdict.accepted:
+        raise Refused("terms", f"{window.number}: " + "; ".join(f"{d.clause}: {d.what}" for d in verdict.broken))
+
+
+def tell_not_opened(office: Office, number: str, why: str, *, now: datetime) -> None:
+    """Tell our own operator, once a reason, that a window does not open."""
+    with transaction(office.sessions) as session:
+        window = find_window(session, number, lock=True)
+        queue_operator_notice(
+            session,
+            kind="window_not_opened",
+            key=f"window_not_opened:{number}:{why}"[:120],
+            operator=office.settings.operator_email,
+            facts={"window": number, "why": why, "ends_at": window.ends_at.isoformat()},
+            now=now,
+        )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The work whose turn it is. `recovering`: it was running when its worker was killed."""
+
+    number: str
+    book: Runbook
+    recovering: bool
+
+
+def next_turn(office: Office, number: str, *, now: datetime) -> Turn | None:
+    """The next work of an open window; those with too little time left, or after one gone wrong, are queued again."""
+    with transaction(office.sessions) as session:
+        window = find_window(session, number, lock=True)
+        rows = session.scalars(
+            select(Work)
+            .where(Work.window_id == window.id, Work.state.in_([WorkState.RUNNING, WorkState.PLANNED]))
+            .order_by(Work.id)
+        ).all()
+        handed = select(Work.number).where(Work.window_id == window.id, Work.state == WorkState.HANDED)
+        broken = session.scalars(handed).first()
+        for work in sorted(rows, key=lambda row: row.state is not WorkState.RUNNING):
+            book = office.catalogue.runbook_of(work.runbook)
+            if work.state is WorkState.RUNNING:
+                return Turn(work.number, book, recovering=True)
+            if not broken and now + book.room + MARGIN <= window.ends_at:
+                work.state, work.began_at = WorkState.RUNNING, now
+                story(session, window, kind="work begun", why=f"{work.number} {work.title}", who="dogovor", now=now)
+                return Turn(work.number, book, recovering=False)
+            work.state, work.window_id = WorkState.QUEUED, None
+            reason = f"{broken} is with a person" if broken else f"{book.room} needed, too little is left"
+            why = f"{work.number}: {reason}: queued again"
+            story(session, window, kind="work put off", why=why, who="dogovor", now=now)
+        return None
+
+
+def perform(office: Office, number: str, turn: Turn, *, owner: str, clock: Clock) -> WorkState:
+    """Do a work and prove it, or take it back; what can be neither goes to a person at once.
+
+    Raises Refused("lease") when another worker has taken the window over: then nothing more is done here.
+    """
+    with reading(office.sessions) as session:
+        ends_at = find_window(session, number).ends_at
+
+    def command(argv: tuple[str, ...], until: datetime) -> Ran:
+        seconds = max((until - clock()).total_seconds(), 1.0)
+        ran = run_command(argv, timeout_s=seconds, beat=lambda: hold_lease(office, number, owner=owner, now=clock()))
+        if not hold_lease(office, number, owner=owner, now=clock()):
+            raise Refused("lease", f"{number} was taken over by another worker")
+        return ran
+
+    book = turn.book
+    undo_from = ends_at - timedelta(minutes=book.undo_minutes) - MARGIN
+    apply_until = min(clock() + timedelta(minutes=book.minutes), undo_from)
+    applied = None if turn.recovering else command(book.apply, apply_until)
+    if applied is None or applied.well:
+        applied = command(book.check, undo_from)
+    if applied.well:
+        return _finish(office, number, turn, state=WorkState.DONE, ran=applied, now=clock())
+    undone = command(book.undo, max(ends_at - LAST_WORD, clock() + timedelta(minutes=book.undo_minutes)))
+    if undone.well:
+        return _finish(office, number, turn, state=WorkState.UNDONE, ran=applied, now=clock())
+    return _finish(office, number, turn, state=WorkState.HANDED, ran=undone, now=clock())
+
+
+def hold_lease(office: Office, number: str, *, owner: str, now: datetime) -> bool:
+    """Prolong the lease; False when it is another's."""
+    with transaction(office.sessions) as session:
+        held = session.execute(
+            update(Window)
+            .where(Window.number == number, Window.lease_owner == owner, Window.state == WindowState.OPEN)
+            .values(lease_until=now + LEASE)
+            .returning(Window.id)
+        )
+        return held.first() is not None
+
+
+def _finish(office: Office, number: str, turn: Turn, *, state: WorkState, ran: Ran, now: datetime) -> WorkState:
+    with transaction(office.sessions) as session:
+        window = find_window(session, number, lock=True)
+        work = session.scalars(select(Work).where(Work.number == turn.number).with_for_update()).one()
+        ended = "ended by us" if ran.code is None else f"exit code {ran.code}"
+        work.state, work.ended_at = state, now
+        work.detail = f"{ended} after {ran.seconds:.0f} s: {ran.last_line or 'printed nothing'}"
+        why = f"{work.number} {work.title}: {work.detail}"
+        story(session, window, kind=f"work {state.value}", why=why, who="dogovor", now=now)
+        if state is WorkState.HANDED:
+            queue_operator_notice(
+                session,
+                kind="works_overdue",
+                key=f"works_overdue:{work.number}",
+                operator=office.settings.operator_email,
+                facts={
+                    "window": number,
+                    "work": f"{work.number} {work.title}",
+                    "why": work.detail,
+                    "ends_at": window.ends_at.isoformat(),
+                },
+                now=now,
+            )
+    return state
+
+
+def close_window(office: Office, number: str, *, owner: str, now: datetime) -> str:
+    """Close a window whose works are over and tell everyone who was told of it; what came of it, in one line."""
+    with transaction(office.sessions) as session:
+        window = find_window(session, number, lock=True)
+        if window.state is not WindowState.OPEN:
+            return window.result or window.state.value
+        if window.lease_owner != owner:
+            raise Refused("lease", f"{number} was taken over by another worker")
+        works = session.scalars(select(Work).where(Work.window_id == window.id).order_by(Work.id)).all()
+        lines = [f"{work.title}: {_RESULTS.get(work.state, work.state.value)}" for work in works]
+        window.state, window.closed_at, window.lease_until = WindowState.CLOSED, now, None
+        window.result = "; ".join(lines) or "работы не начинались"
+        late = now > window.ends_at
+        clause = "KS-3.7" if late and "KS" in window.agreements else None
+        why = f"{window.result}{'; CLOSED LATE' if late else ''}"
+        story(session, window, kind="closed", why=why, who="dogovor", now=now, clause=clause or "")
+        facts = {"result": window.result, "closed_at": now.isoformat()}
+        tell_again(office, session, window, kind="works_done", facts=facts, now=now)
+        return window.result
+
+
+def end_missed(office: Office, *, now: datetime) -> int:
+    """Cancel windows whose time is over and that never opened; how many."""
+    with transaction(office.sessions) as session:
+        rows = session.scalars(
+            select(Window)
+            .where(Window.state == WindowState.PLANNED, Window.ends_at <= now)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for window in rows:
+            cancel(office, session, window, why="Работы не начинались", who="dogovor", now=now)
+        return len(rows)

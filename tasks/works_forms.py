@@ -1,0 +1,74 @@
+"""Works, plans and decisions on windows, as they look in the UI's forms."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from blocks.terms.base import Moment
+from tasks.order_forms import Line
+
+WindowNumber = Annotated[str, Field(pattern=r"^M-\d{4}-\d{6,}$", examples=["M-2026-000001"])]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkForm(_Form):
+    """A piece of work for the next window, by a runbook of the catalogue."""
+
+    runbook: Name
+    operator: Annotated[Line, Field(max_length=120)]
+    title: Annotated[Line, Field(max_length=200, description="Empty: the runbook's own title")] | None = None
+
+
+class PlanForm(_Form):
+    """A window asked for by a person. Services that no queued work names may be added: works done by hand."""
+
+    kind: Literal["planned", "daily", "urgent", "emergency"] = "planned"
+    starts_at: Moment
+    minutes: Annotated[int, Field(ge=1, le=1440)]
+    operator: Annotated[Line, Field(max_length=120)]
+    what: Annotated[Line, Field(max_length=500, description="What is done, in Russian: it stands in the notices")]
+    works: Annotated[tuple[str, ...], Field(description="Numbers of queued works, in their order")] = ()
+    services: Annotated[tuple[Name, ...], Field(description="Further services that stop")] = ()
+    discovered_at: Annotated[Moment | None, Field(description="An emergency: when it was discovered")] = None
+
+    @model_validator(mode="after")
+    def _stops_something(self) -> PlanForm:
+        if not self.works and not self.services:
+            raise ValueError("name works or services")
+        if (self.kind == "emergency") != (self.discovered_at is not None):
+            raise ValueError("an emergency, and only an emergency, was discovered at a moment")
+        return self
+
+
+class WindowAction(StrEnum):
+    """What an operator can decide about a window."""
+
+    CANCEL = "cancel"
+    TOLD = "told otherwise"
+
+
+class WindowDecision(_Form):
+    """Cancel a window, or record that somebody was told of it in another provable way than our letter."""
+
+    window: WindowNumber
+    action: WindowAction
+    operator: Annotated[Line, Field(max_length=120)]
+    note: Annotated[Line, Field(max_length=500, description="Why; or with `told otherwise`, when and the proof")]
+    recipient: Annotated[str, Field(max_length=254, description="With `told otherwise`: whose letter it replaces")] = ""
+
+
+class OperatorAnswer(_Form):
+    """The ОЦП Operator's answer on a window, as the person who records it had it."""
+
+    window: WindowNumber
+    agreed: bool
+    who: Annotated[Line, Field(max_length=200, description="Who answered for the Operator")]
+    proof: Annotated[Line, Field(max_length=500, description="The letter's number, or where the answer is kept")]
+    operator: Annotated[Line, Field(max_length=120, description="Who records it")]
