@@ -14,7 +14,7 @@ from prefect.runtime import flow_run
 from blocks.errors import Refused
 from flows import runtime
 from flows.fulfilment import send_due
-from flows.starting import start_once
+from flows.starting import ask_agreement, start_window
 from flows.windows import run_window
 from reports.window_plan import plan_markdown
 from reports.window_report import window_markdown
@@ -58,16 +58,9 @@ async def plan_maintenance(
     if made.number:
         if made.verdict.needs_agreement:
             await ask_agreement(made.number)
-        await start_once(
-            "run-maintenance-window", {"window": made.number}, key=f"window:{made.number}", at=made.form.starts_at
-        )
+        await start_window(made.number, key=f"window:{made.number}", at=made.form.starts_at)
     get_run_logger().info("%s: %s", made.number or "a dry run", "; ".join(made.services))
     return made.number or None
-
-
-async def ask_agreement(window: str) -> None:
-    """Start the run that waits for the Operator's answer; the same run is found again."""
-    await start_once("agree-window", {"window": window}, key=f"agree:{window}", title=f"agreement on {window}")
 
 
 class Agreement(RunInput):

@@ -31,3 +31,13 @@ async def start_once(
         )
     except ObjectNotFound:
         log.warning("%s for %s is not started: the deployment is not there yet", name, parameters)
+
+
+async def ask_agreement(window: str) -> None:
+    """Start the run that waits for the Operator's answer on a window; the same run is found again."""
+    await start_once("agree-window", {"window": window}, key=f"agree:{window}", title=f"agreement on {window}")
+
+
+async def start_window(window: str, *, key: str, at: datetime | None = None) -> None:
+    """Start the run of a window, now or at its time."""
+    await start_once("run-maintenance-window", {"window": window}, key=key, at=at)

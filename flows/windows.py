@@ -11,7 +11,7 @@ from flows.fulfilment import send_due
 from reports.window_report import window_pdf
 from tasks.documents import keep_document
 from tasks.window_run import close_window, next_turn, open_window, perform, tell_not_opened
-from tasks.window_views import window_report
+from tasks.window_views import REPORT_KEY, unreported, window_report
 
 
 def run_window(office: Office, number: str, *, owner: str, clock: Callable[[], datetime]) -> str:
@@ -39,10 +39,17 @@ def keep_report(office: Office, number: str, *, now: datetime) -> None:
     """Archive the report of a closed window, once."""
     keep_document(
         office,
-        key=f"window-report:{number}",
+        key=f"{REPORT_KEY}{number}",
         title="Отчёт о работах",
         file_name=f"window-{number}.pdf",
         media_type="application/pdf",
         content=window_pdf(window_report(office, number)),
         now=now,
     )
+
+
+def finish_windows(office: Office, *, now: datetime) -> None:
+    """What a worker killed after closing a window left undone: its report, its letters."""
+    for number in unreported(office):
+        keep_report(office, number, now=now)
+    send_due(office, now=now)

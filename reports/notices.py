@@ -9,7 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.format import money, moscow
+from reports.format import duration, money, moscow, span, wall
+from reports.words import WINDOW_KINDS, said
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Composed:
 
     subject: str
     body: str
+
+
+def _window_kind(kind: str) -> str:
+    return said(WINDOW_KINDS, kind)
 
 
 @cache
@@ -29,7 +34,9 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moscow=moscow, money=money)
+    environment.filters.update(
+        moscow=moscow, money=money, wall=wall, span=span, duration=duration, window_kind=_window_kind
+    )
     return environment
 
 

@@ -8,14 +8,24 @@ from datetime import datetime
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Customer, Order, OrderEvent, OrderState, Payment, SealedSecret, Service, ServiceState
+from blocks.ledger import (
+    Customer,
+    Order,
+    OrderEvent,
+    OrderState,
+    Payment,
+    SealedSecret,
+    Service,
+    ServiceState,
+    one_at_a_time,
+)
 from blocks.office import Office
 from blocks.sealing import token_hash
 from blocks.terms import ks, qs
 from blocks.terms.base import Decision, Verdict
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import ORDER_POLICY
-from tasks.money import lock_reference, open_activation, settle, unmatched_wording
+from tasks.money import open_activation, settle, unmatched_wording
 from tasks.notices import queue_notice, queue_operator_notice
 from tasks.obligations import fulfil, lift, open_obligation
 from tasks.order_forms import ComplexItem, CustomerForm, OrderForm, ProjectItem
@@ -39,7 +49,7 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
 
     An item without a price is held for a person; a second free project is rejected (QS-4.4.2).
     """
-    lock_reference(session, f"{source}/{form.order}")
+    one_at_a_time(session, f"{source}/{form.order}")
     found = session.scalar(select(Order).where(Order.source == source, Order.external_id == form.order))
     if found is not None:
         return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from blocks.clients.yookassa import OnlinePayment, PaymentStatus
@@ -19,6 +19,7 @@ from blocks.ledger import (
     PaymentState,
     Service,
     ServiceState,
+    one_at_a_time,
     transaction,
 )
 from blocks.office import Office
@@ -49,15 +50,6 @@ class Recorded:
     outcome: str
 
 
-def lock_reference(session: Session, reference: str) -> None:
-    """A payment and the order it names are put on record one after the other, so that one of them finds the other.
-
-    SQLite's writers queue anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:ref, 0))"), {"ref": reference})
-
-
 def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Recorded:
     """Record an online payment as fetched from the provider, once for each of its states and refunds."""
     told = {
@@ -66,7 +58,7 @@ def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Re
     }.get(online.status, PaymentState.PENDING)
     reference = online.metadata.get("order", "")[:200]
     with transaction(office.sessions) as session:
-        lock_reference(session, reference)
+        one_at_a_time(session, reference)
         row = _payment_row(session, "yookassa", online.id, reference, amount=online.amount, now=now)
         if (row.amount_minor, row.currency) != (online.amount.minor, online.amount.currency):
             _note_difference(session, row, online.amount, now)
@@ -79,7 +71,7 @@ def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Re
 def record_receipt(office: Office, receipt: BankReceipt, *, now: datetime) -> Recorded:
     """Record money that arrived at the bank, once by the bank's reference."""
     with transaction(office.sessions) as session:
-        lock_reference(session, receipt.order)
+        one_at_a_time(session, receipt.order)
         row = _payment_row(session, "bank", receipt.reference, receipt.order, amount=receipt.amount, now=now)
         return _apply(office, session, row, PaymentState.SUCCEEDED, now)
 

@@ -22,7 +22,7 @@ from blocks.terms.works import Kind
 from blocks.terms.works_plan import check_plan
 from tasks.notices import queue_operator_notice
 from tasks.window_proposal import MARGIN_MINUTES
-from tasks.windows import cancel, facts_of, find_window, story, tell_again, untold
+from tasks.windows import cancel, facts_of, find_window, notice_facts, story, tell_again, untold
 from tasks.works_forms import PlanForm
 
 LEASE = timedelta(minutes=2)
@@ -102,7 +102,7 @@ def tell_not_opened(office: Office, number: str, why: str, *, now: datetime) -> 
             kind="window_not_opened",
             key=f"window_not_opened:{number}:{why}"[:120],
             operator=office.settings.operator_email,
-            facts={"window": number, "why": why, "ends_at": window.ends_at.isoformat()},
+            facts={**notice_facts(office, window), "why": why},
             now=now,
         )
 
@@ -195,15 +195,10 @@ def _finish(office: Office, number: str, turn: Turn, *, state: WorkState, ran: R
         if state is WorkState.HANDED:
             queue_operator_notice(
                 session,
-                kind="works_overdue",
-                key=f"works_overdue:{work.number}",
+                kind="work_handed",
+                key=f"work_handed:{work.number}:{number}",
                 operator=office.settings.operator_email,
-                facts={
-                    "window": number,
-                    "work": f"{work.number} {work.title}",
-                    "why": work.detail,
-                    "ends_at": window.ends_at.isoformat(),
-                },
+                facts={**notice_facts(office, window), "work": f"{work.number} {work.title}", "why": work.detail},
                 now=now,
             )
     return state
@@ -225,13 +220,14 @@ def close_window(office: Office, number: str, *, owner: str, now: datetime) -> s
         clause = "KS-3.7" if late and "KS" in window.agreements else None
         why = f"{window.result}{'; CLOSED LATE' if late else ''}"
         story(session, window, kind="closed", why=why, who="dogovor", now=now, clause=clause or "")
-        facts = {"result": window.result, "closed_at": now.isoformat()}
+        opened = window.opened_at or now
+        facts = {"result": window.result, "opened_at": opened.isoformat(), "closed_at": now.isoformat()}
         tell_again(office, session, window, kind="works_done", facts=facts, now=now)
         return window.result
 
 
-def end_missed(office: Office, *, now: datetime) -> int:
-    """Cancel windows whose time is over and that never opened; how many."""
+def keep_windows(office: Office, *, now: datetime) -> int:
+    """Cancel windows that never opened and whose time is over; tell our operator of open ones that overrun theirs."""
     with transaction(office.sessions) as session:
         rows = session.scalars(
             select(Window)
@@ -240,4 +236,14 @@ def end_missed(office: Office, *, now: datetime) -> int:
         ).all()
         for window in rows:
             cancel(office, session, window, why="Работы не начинались", who="dogovor", now=now)
+        late = select(Window).where(Window.state == WindowState.OPEN, Window.ends_at < now)
+        for window in session.scalars(late):
+            queue_operator_notice(
+                session,
+                kind="works_overdue",
+                key=f"works_overdue:{window.number}",
+                operator=office.settings.operator_email,
+                facts=notice_facts(office, window),
+                now=now,
+            )
         return len(rows)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from blocks.ledger import (
     Approval,
+    Document,
     Notice,
     Obligation,
     Sessions,
@@ -23,6 +24,8 @@ from blocks.office import Office
 from blocks.terms.service_views import ApprovalLine, NoticeLine, StoryLine, WindowLine, WindowReport, WorkLine
 from tasks.audience import ZONES
 from tasks.windows import find_window
+
+REPORT_KEY = "window-report:"
 
 
 def zone_of(window: Window) -> str:
@@ -131,6 +134,18 @@ def windows_near(sessions: Sessions, titles: dict[str, str], *, now: datetime, p
             )
             for row in rows
         ]
+
+
+def unreported(office: Office) -> list[str]:
+    """Closed windows whose report is not in the archive yet."""
+    with reading(office.sessions) as session:
+        return list(
+            session.scalars(
+                select(Window.number)
+                .outerjoin(Document, Document.key == REPORT_KEY + Window.number)
+                .where(Window.state == WindowState.CLOSED, Document.id.is_(None))
+            )
+        )
 
 
 def unanswered(sessions: Sessions, *, now: datetime) -> list[str]:

@@ -104,17 +104,7 @@ def facts_of(
     rows = session.scalars(
         select(Window).where(Window.state != WindowState.CANCELLED, Window.starts_at.between(*near))
     ).all()
-    others = [
-        OtherWindow(
-            number=row.number,
-            kind=Kind(row.kind),
-            start=row.opened_at or row.starts_at,
-            end=row.closed_at or max(row.ends_at, now if row.state is WindowState.OPEN else row.ends_at),
-            agreements=frozenset(row.agreements),
-        )
-        for row in rows
-        if row.id != besides and agreements & set(row.agreements)
-    ]
+    others = [_other(row, now) for row in rows if row.id != besides and agreements & set(row.agreements)]
     failed = session.scalars(select(Outage).where(Outage.began_at.between(*near))).all()
     return WorksFacts(
         kind=Kind(form.kind),
@@ -130,6 +120,19 @@ def facts_of(
         ),
         discovered_at=form.discovered_at,
         operator_agreed=agreed,
+    )
+
+
+def _other(row: Window, now: datetime) -> OtherWindow:
+    """A window as it bears on others: as long as it was really open, or as it is planned."""
+    start = row.opened_at or row.starts_at
+    end = row.closed_at or (max(row.ends_at, now) if row.state is WindowState.OPEN else row.ends_at)
+    return OtherWindow(
+        number=row.number,
+        kind=Kind(row.kind),
+        start=start,
+        end=max(end, start + timedelta(microseconds=1)),
+        agreements=frozenset(row.agreements),
     )
 
 
@@ -187,13 +190,14 @@ def _record(office: Office, session: Session, plan: Plan, *, key: str, now: date
     return window
 
 
-def notice_facts(office: Office, window: Window, agreement: str) -> dict[str, Any]:
+def notice_facts(office: Office, window: Window, agreement: str = "") -> dict[str, Any]:
     """What every letter about a window is told."""
     titles = [office.catalogue.services[name].title for name in window.services if name in office.catalogue.services]
     return {
         "window": window.number,
+        "number": window.number,
         "agreement": agreement,
-        "zone": audience.ZONES[agreement],
+        "zone": audience.ZONES[agreement or "KS"],
         "starts_at": window.starts_at.isoformat(),
         "ends_at": window.ends_at.isoformat(),
         "discovered_at": window.discovered_at.isoformat() if window.discovered_at else None,

@@ -13,8 +13,10 @@ from sqlalchemy import select
 from blocks.ledger import Order, reading
 from blocks.office import Office, open_office
 from blocks.settings import Settings
+from flows.windows import finish_windows, run_window
 from tasks.inbox import take_back
 from tasks.reveal import reveal
+from tasks.window_run import due_windows
 from tests.work import MINUTE, NOW, drain, page_token
 
 if "test" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
@@ -44,11 +46,19 @@ def the_number(office: Office) -> str:
 
 
 def job(settings: Settings, work: str, at: datetime, kill_at: int | None, moment: str) -> None:
-    """`drain` the inbox, or `press` the button of the one-time page first. Without `kill_at` it is a restart."""
+    """`drain` the inbox, `press` the button of the one-time page first, or run the due `window`.
+
+    Without `kill_at` it is a restart.
+    """
     office = open_office(settings)
     if kill_at is None:
         take_back(office.sessions, owner="test", now=at)
     arm(office, kill_at, moment)
+    if work == "window":
+        for number in due_windows(office, now=at):
+            run_window(office, number, owner=f"worker {kill_at}", clock=lambda: at)
+        finish_windows(office, now=at)
+        return
     if work == "press":
         reveal(office, page_token(office, the_number(office)), now=at)
     drain(office, at)

@@ -77,9 +77,12 @@ def reading(sessions: Sessions) -> Iterator[Session]:
 
 
 def one_at_a_time(session: Session, what: str) -> None:
-    """Let no two transactions decide on `what` at once; SQLite's write transactions already wait for one another."""
+    """Let no two transactions decide on `what` at once, so that one of them finds what the other wrote.
+
+    SQLite's write transactions already wait for one another.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": what})
 
 
 @contextmanager

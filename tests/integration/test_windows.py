@@ -1,0 +1,389 @@
+"""Maintenance windows: planned against every agreement, agreed, opened once, run to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from blocks.errors import NotFound, Refused, TermsViolated
+from blocks.ledger import (
+    Document,
+    Notice,
+    NoticeState,
+    Obligation,
+    ObligationState,
+    Window,
+    WindowState,
+    WorkState,
+    reading,
+    transaction,
+)
+from blocks.office import Office, open_office
+from blocks.settings import Settings
+from flows.fulfilment import send_due
+from flows.windows import run_window
+from tasks.window_answers import decide_window, record_answer
+from tasks.window_proposal import plan_proposal, propose
+from tasks.window_run import close_window, due_windows, keep_windows, next_turn, open_window
+from tasks.window_views import unanswered, window_report, windows_near
+from tasks.windows import plan_window
+from tasks.works_forms import OperatorAnswer, PlanForm, WindowAction, WindowDecision
+from tests.conftest import PaymentSandbox, close_office
+from tests.work import drain, ks, ordered, payment_of, put_payment
+from tests.works import (
+    MINUTE,
+    PLANNED_AT,
+    SATURDAY,
+    events,
+    marks,
+    planned,
+    queued,
+    window_row,
+    work_states,
+    write_catalogue,
+)
+
+DAY = timedelta(days=1)
+LISTS = {"KS": ["users@example.test"], "OCP": ["end-users@example.test"]}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def office(request: pytest.FixtureRequest, settings_for: Callable[..., Settings], tmp_path: Path) -> Iterator[Office]:
+    """An office with a catalogue, once on each database."""
+    changes: dict[str, object] = {"services_file": write_catalogue(tmp_path), "end_users": LISTS}
+    if request.param == "postgresql":
+        changes["ledger_url"] = request.getfixturevalue("postgres_url")
+    opened = open_office(settings_for(**changes))
+    yield opened
+    close_office(opened)
+
+
+def clock_from(start: datetime) -> Callable[[], datetime]:
+    return lambda: start
+
+
+def answer(number: str, *, agreed: bool = True) -> OperatorAnswer:
+    return OperatorAnswer(
+        window=number, agreed=agreed, who="Дежурный Оператора", proof="письмо 17", operator="О. Петрова"
+    )
+
+
+def ready(office: Office, *runbooks: str, minutes: int = 120) -> str:
+    """A window that has been planned, told and agreed."""
+    plan = planned(office, *runbooks, minutes=minutes, at=PLANNED_AT - DAY)
+    assert plan.verdict.accepted, plan.verdict
+    send_due(office, now=PLANNED_AT - DAY)
+    if plan.verdict.needs_agreement:
+        record_answer(office, answer(plan.number), now=PLANNED_AT)
+    return plan.number
+
+
+def letters(office: Office, kind: str) -> list[tuple[str, str]]:
+    with reading(office.sessions) as session:
+        rows = session.execute(
+            select(Notice.recipient, Notice.agreement).where(Notice.kind == kind).order_by(Notice.id)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+@pytest.mark.clause("KS-3.7", "KS-3.12")
+def test_ks_3_7_a_saturday_runs_its_works_and_takes_back_the_one_that_fails(office: Office) -> None:
+    number = ready(office, "good", "bad")
+    assert due_windows(office, now=SATURDAY - MINUTE) == []
+    assert due_windows(office, now=SATURDAY) == [number]
+    result = run_window(office, number, owner="a", clock=clock_from(SATURDAY))
+    assert work_states(office) == [WorkState.DONE, WorkState.UNDONE]
+    assert marks(office) == ["good.apply", "good.check", "bad.apply", "bad.undo"]
+    assert "Работа good: выполнено" in result
+    row = window_row(office, number)
+    assert (row.state, row.opened_at, row.closed_at) == (WindowState.CLOSED, SATURDAY, SATURDAY)
+    assert letters(office, "works_planned") == letters(office, "works_done") == [("users@example.test", "KS")]
+    told = window_report(office, number)
+    assert told.works[1].detail.startswith("exit code 3")
+    assert [line.state for line in told.notices] == ["delivered"]
+    with reading(office.sessions) as session:
+        assert session.scalars(select(Document.key)).all() == [f"window-report:{number}"]
+    assert run_window(office, number, owner="b", clock=clock_from(SATURDAY)).startswith("another worker")
+    assert marks(office).count("good.apply") == 1
+
+
+def test_every_customer_with_a_service_is_told_and_each_letter_is_an_obligation(
+    office: Office, sandbox: PaymentSandbox
+) -> None:
+    bought = PLANNED_AT - 10 * DAY
+    order = ordered(office, "S-1", ks(), at=bought)
+    sandbox.pay(payment_of(office, order))
+    put_payment(office, payment_of(office, order), at=bought)
+    drain(office, bought)
+    number = ready(office, "good")
+    assert letters(office, "works_planned") == [("customer@example.test", "KS"), ("users@example.test", "KS")]
+    with reading(office.sessions) as session:
+        owed = session.scalars(select(Obligation).where(Obligation.subject == number)).all()
+    assert {row.state for row in owed} == {ObligationState.FULFILLED}
+    assert {row.clause for row in owed} == {"KS-3.12"}
+
+
+@pytest.mark.clause("KS-1.5", "KS-3.12")
+def test_ks_3_12_a_window_does_not_open_when_somebody_was_not_told_in_time(office: Office) -> None:
+    number = ready(office, "good")
+    with transaction(office.sessions) as session:
+        session.execute(update(Obligation).values(state=ObligationState.OPEN, fulfilled_at=None))
+        session.execute(update(Notice).values(state=NoticeState.BOUNCED))
+    with pytest.raises(Refused, match=r"KS-3\.12 tell users@example\.test under KS: open"):
+        run_window(office, number, owner="a", clock=clock_from(SATURDAY))
+    assert marks(office) == []
+    assert letters(office, "window_not_opened") == [(office.settings.operator_email, "")]
+    decision = WindowDecision(
+        window=number,
+        action=WindowAction.TOLD,
+        operator="О. Петрова",
+        note="по телефону в среду, запись 12",
+        recipient="users@example.test",
+    )
+    with pytest.raises(Refused, match="owes no notice"):
+        decide_window(office, decision.model_copy(update={"recipient": "users"}), now=PLANNED_AT + DAY)
+    decide_window(office, decision, now=PLANNED_AT + DAY)
+    run_window(office, number, owner="a", clock=clock_from(SATURDAY))
+    assert work_states(office) == [WorkState.DONE]
+
+
+@pytest.mark.clause("KS-3.12")
+def test_ks_3_12_a_notice_given_after_its_latest_time_does_not_count(office: Office) -> None:
+    number = ready(office, "good")
+    with reading(office.sessions) as session:
+        latest = session.scalars(select(Obligation.due_at)).one()
+    assert latest == SATURDAY - timedelta(hours=72)
+    for late, opens in ((timedelta(seconds=1), False), (timedelta(), True)):
+        with transaction(office.sessions) as session:
+            session.execute(update(Obligation).values(fulfilled_at=latest + late))
+        if opens:
+            assert open_window(office, number, owner="a", now=SATURDAY)
+        else:
+            with pytest.raises(Refused, match="fulfilled"):
+                open_window(office, number, owner="a", now=SATURDAY)
+
+
+@pytest.mark.clause("OCP-P3.2.5", "OCP-P3.2.6", "OCP-3.2.8")
+def test_ocp_p3_2_6_shared_servers_open_only_after_the_operator_has_agreed(office: Office) -> None:
+    plan = planned(office, "both", at=PLANNED_AT - DAY)
+    assert plan.verdict.accepted
+    assert plan.verdict.needs_agreement
+    number = plan.number
+    send_due(office, now=PLANNED_AT - DAY)
+    assert letters(office, "works_agreement_asked") == [(office.settings.ocp_operator_email, "OCP")]
+    assert sorted(letters(office, "works_planned")) == [
+        ("end-users@example.test", "OCP"),
+        (office.settings.ocp_operator_email, "OCP"),
+        ("users@example.test", "KS"),
+    ]
+    with pytest.raises(Refused, match="has not agreed"):
+        open_window(office, number, owner="a", now=SATURDAY)
+    with pytest.raises(DBAPIError, match="the Operator has not agreed"), transaction(office.sessions) as session:
+        session.execute(text("UPDATE windows SET state = 'open'"))
+    assert unanswered(office.sessions, now=PLANNED_AT) == [number]
+    assert record_answer(office, answer(number), now=PLANNED_AT).endswith("agreed")
+    assert record_answer(office, answer(number), now=PLANNED_AT).endswith("already")
+    with pytest.raises(Refused, match="has the answer"):
+        record_answer(office, answer(number, agreed=False), now=PLANNED_AT)
+    with pytest.raises(DBAPIError, match="append-only"), transaction(office.sessions) as session:
+        session.execute(text("UPDATE approvals SET who = 'somebody else'"))
+    assert unanswered(office.sessions, now=PLANNED_AT) == []
+    run_window(office, number, owner="a", clock=clock_from(SATURDAY))
+    approval = window_report(office, number).approval
+    assert approval is not None
+    assert approval.who == "Дежурный Оператора"
+
+
+@pytest.mark.clause("OCP-P3.2.6")
+def test_ocp_p3_2_6_an_agreement_comes_a_day_ahead_and_a_refusal_cancels(office: Office) -> None:
+    number = planned(office, "both", at=PLANNED_AT - DAY).number
+    latest = SATURDAY - DAY
+    with pytest.raises(TermsViolated):
+        record_answer(office, answer(number), now=latest + timedelta(seconds=1))
+    send_due(office, now=PLANNED_AT - DAY)
+    told = record_answer(office, answer(number, agreed=False), now=latest)
+    assert told.endswith("declined")
+    assert window_row(office, number).state is WindowState.CANCELLED
+    assert work_states(office) == [WorkState.QUEUED]
+    assert len(letters(office, "works_cancelled")) == 3
+    with pytest.raises(Refused, match="waits for no answer"):
+        record_answer(office, answer(planned(office, "good", key="other").number), now=PLANNED_AT)
+
+
+@pytest.mark.clause("OCP-P3.2.6")
+def test_ocp_p3_2_6_an_agreement_exactly_a_day_ahead_is_in_time(office: Office) -> None:
+    number = planned(office, "both", at=PLANNED_AT - DAY).number
+    record_answer(office, answer(number), now=SATURDAY - DAY)
+    assert events(office, number)[-1] == "operator.agreed"
+
+
+@pytest.mark.clause("KS-3.7", "OCP-P3.T1")
+def test_ocp_p3_t1_a_saturday_on_shared_servers_spends_the_budget_of_both_agreements(office: Office) -> None:
+    ready(office, "both")
+    refused = planned(office, "good", key="same week")
+    assert [broken.clause for broken in refused.verdict.broken] == ["KS-3.7"]
+    assert refused.verdict.suggestions[0].start == SATURDAY + 7 * DAY
+    assert refused.number == ""
+    form = PlanForm(
+        starts_at=SATURDAY + 14 * DAY, minutes=60, operator="О. Петрова", what="Снова", services=("shared",)
+    )
+    again = plan_window(office, form, key="too soon", now=PLANNED_AT)
+    assert "OCP-P3.T1" in [broken.clause for broken in again.verdict.broken]
+    assert again.verdict.suggestions[0].start >= SATURDAY + 60 * DAY
+
+
+def test_the_weekly_proposal_takes_what_fits_and_moves_to_a_date_that_passes(office: Office) -> None:
+    assert propose(office, now=PLANNED_AT) is None
+    works = queued(office, "good", "both", "long", "bad")
+    form = propose(office, now=PLANNED_AT)
+    assert form is not None
+    assert form.works == (works[0], works[1], works[3])
+    assert (form.starts_at, form.minutes) == (SATURDAY, 20 + 20 + 20 + 10 + 5)
+    dry = plan_proposal(office, form, key="auto", now=PLANNED_AT, dry_run=True)
+    assert dry.verdict.accepted
+    assert dry.form.starts_at == SATURDAY + 7 * DAY, "five days' notice under ОЦП is not kept by this Saturday"
+    assert dry.number == ""
+    plan = plan_proposal(office, form, key="auto", now=PLANNED_AT, dry_run=False)
+    assert plan.number
+    assert plan_proposal(office, form, key="auto", now=PLANNED_AT, dry_run=False).number == plan.number
+    assert work_states(office) == [WorkState.PLANNED, WorkState.PLANNED, WorkState.QUEUED, WorkState.PLANNED]
+
+
+def test_two_workers_never_open_one_window_twice(office: Office) -> None:
+    number = ready(office, "good")
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda n: open_window(office, number, owner=f"w{n}", now=SATURDAY), range(8)))
+    assert sorted(opened) == [False] * 7 + [True]
+    assert events(office, number).count("opened") == 1
+
+
+def test_a_window_left_by_a_dead_worker_is_taken_over_when_its_lease_ends(office: Office) -> None:
+    number = ready(office, "good")
+    assert open_window(office, number, owner="dead", now=SATURDAY)
+    assert next_turn(office, number, now=SATURDAY) is not None
+    assert due_windows(office, now=SATURDAY + 2 * MINUTE) == []
+    assert not open_window(office, number, owner="b", now=SATURDAY + 2 * MINUTE)
+    later = SATURDAY + 2 * MINUTE + timedelta(seconds=1)
+    assert due_windows(office, now=later) == [number]
+    run_window(office, number, owner="b", clock=clock_from(later))
+    assert marks(office) == ["good.check", "good.undo"], "the work had not been done, and its check said so"
+    assert work_states(office) == [WorkState.UNDONE]
+    with transaction(office.sessions) as session:
+        session.execute(update(Window).values(state=WindowState.OPEN))
+    with pytest.raises(Refused, match="taken over"):
+        close_window(office, number, owner="dead", now=later)
+
+
+def test_a_work_is_ended_when_another_worker_has_taken_the_window_over(office: Office) -> None:
+    number = ready(office, "slow")
+    assert open_window(office, number, owner="a", now=SATURDAY)
+
+    def stolen() -> datetime:
+        with transaction(office.sessions) as session:
+            session.execute(update(Window).values(lease_owner="b"))
+        return SATURDAY
+
+    with pytest.raises(Refused, match="taken over"):
+        run_window(office, number, owner="a", clock=Thief(stolen))
+    assert window_row(office, number).state is WindowState.OPEN
+
+
+class Thief:
+    """A clock by whose fifth reading another worker holds the lease."""
+
+    def __init__(self, steal: Callable[[], datetime]) -> None:
+        self.steal, self.readings = steal, 0
+
+    def __call__(self) -> datetime:
+        self.readings += 1
+        return self.steal() if self.readings == 5 else SATURDAY
+
+
+def test_a_work_that_no_longer_fits_goes_back_to_the_queue(office: Office) -> None:
+    number = ready(office, "good", "bad")
+    run_window(office, number, owner="a", clock=clock_from(SATURDAY + 85 * MINUTE))
+    assert work_states(office) == [WorkState.DONE, WorkState.UNDONE], "30 minutes and the margin are just there"
+    number = plan_window(
+        office,
+        PlanForm(
+            starts_at=SATURDAY + 7 * DAY,
+            minutes=120,
+            operator="О. Петрова",
+            what="Дальше",
+            works=queued(office, "good", at=SATURDAY),
+        ),
+        key="next",
+        now=SATURDAY,
+    ).number
+    send_due(office, now=SATURDAY)
+    late = SATURDAY + 7 * DAY + 85 * MINUTE + timedelta(seconds=1)
+    result = run_window(office, number, owner="a", clock=clock_from(late))
+    assert result == "работы не начинались"
+    assert work_states(office)[2] is WorkState.QUEUED
+
+
+def test_what_cannot_be_taken_back_goes_to_a_person_and_nothing_more_is_begun(office: Office) -> None:
+    number = ready(office, "stuck", "good")
+    run_window(office, number, owner="a", clock=clock_from(SATURDAY))
+    assert work_states(office) == [WorkState.HANDED, WorkState.QUEUED]
+    assert letters(office, "work_handed") == [(office.settings.operator_email, "")]
+    assert marks(office) == ["stuck.apply", "stuck.undo"]
+    assert "передано инженеру" in (window_row(office, number).result or "")
+
+
+def test_a_work_without_proof_is_taken_back(office: Office) -> None:
+    number = ready(office, "unproven")
+    run_window(office, number, owner="a", clock=clock_from(SATURDAY))
+    assert marks(office) == ["unproven.apply", "unproven.check", "unproven.undo"]
+    assert work_states(office) == [WorkState.UNDONE]
+
+
+def test_a_window_that_never_opened_is_cancelled_and_everyone_told(office: Office) -> None:
+    number = ready(office, "good")
+    assert keep_windows(office, now=SATURDAY + 119 * MINUTE) == 0
+    with pytest.raises(Refused, match="is from"):
+        open_window(office, number, owner="a", now=SATURDAY + 120 * MINUTE)
+    assert keep_windows(office, now=SATURDAY + 120 * MINUTE) == 1
+    assert window_row(office, number).state is WindowState.CANCELLED
+    assert letters(office, "works_cancelled") == [("users@example.test", "KS")]
+    assert not open_window(office, number, owner="a", now=SATURDAY + 121 * MINUTE)
+
+
+def test_an_open_window_that_overruns_is_told_to_our_operator_once(office: Office) -> None:
+    number = ready(office, "good")
+    open_window(office, number, owner="a", now=SATURDAY)
+    for minutes in (120, 121, 126):
+        keep_windows(office, now=SATURDAY + minutes * MINUTE)
+    assert letters(office, "works_overdue") == [(office.settings.operator_email, "")]
+    send_due(office, now=SATURDAY + 130 * MINUTE)
+
+
+def test_a_cancelled_window_stays_in_the_calendar_as_cancelled(office: Office) -> None:
+    number = ready(office, "good")
+    decision = WindowDecision(window=number, action=WindowAction.CANCEL, operator="О. Петрова", note="не нужно")
+    decide_window(office, decision, now=PLANNED_AT)
+    (line,) = windows_near(office.sessions, {}, now=PLANNED_AT, past_days=1)
+    assert (line.state, line.revision, line.changed_at) == ("cancelled", 1, PLANNED_AT)
+    with pytest.raises(Refused, match="is cancelled"):
+        decide_window(office, decision, now=PLANNED_AT)
+
+
+def test_unknown_names_are_refused(office: Office) -> None:
+    with pytest.raises(NotFound, match="runbook"):
+        queued(office, "nothing")
+    form = PlanForm(starts_at=SATURDAY, minutes=60, operator="О. Петрова", what="x", works=("W-2026-000099",))
+    with pytest.raises(NotFound, match="work"):
+        plan_window(office, form, key="x", now=PLANNED_AT)
+    form = PlanForm(starts_at=SATURDAY, minutes=60, operator="О. Петрова", what="x", services=("nothing",))
+    with pytest.raises(NotFound, match="service"):
+        plan_window(office, form, key="y", now=PLANNED_AT)
+    works = queued(office, "good")
+    plan_window(office, form.model_copy(update={"services": (), "works": works}), key="z", now=PLANNED_AT)
+    with pytest.raises(Refused, match="is planned, not queued"):
+        plan_window(office, form.model_copy(update={"services": (), "works": works}), key="zz", now=PLANNED_AT)
