@@ -47,7 +47,7 @@ def span(start: datetime | str, end: datetime | str, zone: str) -> str:
 
 def duration(seconds: Decimal | float | str) -> str:
     """Seconds as 1 ч 05 мин 20 с; hundredths are kept, a minus is told."""
-    value = Decimal(seconds).quantize(Decimal("0.01"))
+    value = Decimal(str(seconds)).quantize(Decimal("0.01"))
     whole_minutes, rest = divmod(abs(value), 60)
     hours, minutes = divmod(int(whole_minutes), 60)
     parts = [f"{hours}{_NBSP}ч"] if hours else []
@@ -82,7 +82,7 @@ def amount(value: Decimal) -> str:
 
 def money(text: str) -> str:
     """Every `9990.00 RUB` in a text as 9 990,00 руб."""
-    return _MONEY.sub(lambda found: f"{amount(Decimal(found[1]))}{_NBSP}{_SIGNS[found[2]]}", text)
+    return _MONEY.sub(lambda found: f"{amount(Decimal(found[1]))}{_NBSP}{_SIGNS[found[2]]}", str(text))
 
 
 def rubles_in_words(value: Decimal) -> str:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.format import moscow
+from reports.format import duration, moscow, span, wall
 
 _LABELS = {
     "password": "Пароль",
@@ -19,11 +19,12 @@ _LABELS = {
 
 
 @cache
-def _templates() -> Environment:
+def page_templates() -> Environment:
+    """The pages' templates: strict and escaped."""
     environment = Environment(
         loader=PackageLoader("reports", "templates/pages"), undefined=StrictUndefined, autoescape=True
     )
-    environment.filters["moscow"] = moscow
+    environment.filters.update(moscow=moscow, wall=wall, span=span, duration=duration)
     return environment
 
 
@@ -36,9 +37,9 @@ def style() -> str:
 def secret_page(state: str, order: str, *, shown_at: datetime | None, secret: Mapping[str, str] | None) -> str:
     """The one-time page in a state: unknown, preparing, ready, shown, or revealed with the secret itself."""
     rows = [(_LABELS[key], value) for key, value in (secret or {}).items()]
-    return _templates().get_template("secret.html").render(state=state, order=order, shown_at=shown_at, rows=rows)
+    return page_templates().get_template("secret.html").render(state=state, order=order, shown_at=shown_at, rows=rows)
 
 
 def thanks_page() -> str:
     """A page that thanks a payer and says what comes next."""
-    return _templates().get_template("thanks.html").render()
+    return page_templates().get_template("thanks.html").render()

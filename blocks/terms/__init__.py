@@ -4,6 +4,30 @@ Invariants: no I/O but reading the package's own data, no clock, no Prefect, no 
 standard library, `holidays` and `blocks.errors`. Importing this package registers every rule.
 """
 
-from blocks.terms import ks, ks_liability, qs, qs_ending
+from blocks.terms import (
+    ks,
+    ks_liability,
+    ks_tickets,
+    ocp_tickets,
+    ot_tickets,
+    outages,
+    qs,
+    qs_ending,
+    targets,
+    works,
+    works_ocp,
+)
 
-__all__ = ["ks", "ks_liability", "qs", "qs_ending"]
+__all__ = [
+    "ks",
+    "ks_liability",
+    "ks_tickets",
+    "ocp_tickets",
+    "ot_tickets",
+    "outages",
+    "qs",
+    "qs_ending",
+    "targets",
+    "works",
+    "works_ocp",
+]

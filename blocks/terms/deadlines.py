@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from blocks.terms.base import Deadline
 from blocks.terms.calendars import WorkCalendar
+from blocks.terms.worktime import MINUTE, to_moment, to_us, work_clock
 
 
 def months_later(day: date, months: int) -> date:
@@ -60,14 +61,6 @@ def in_working_minutes(moment: datetime, minutes: int, calendar: WorkCalendar, o
     """
     if minutes <= 0 or opens >= closes:
         raise ValueError("minutes are positive and an office opens before it closes")
-    day, left, provisional = local_date(moment, calendar.zone), timedelta(minutes=minutes), False
-    start = max(moment.astimezone(UTC), at_wall(day, opens, calendar.zone))
-    while True:
-        provisional |= calendar.is_provisional(day)
-        if calendar.is_working_day(day):
-            open_for = at_wall(day, closes, calendar.zone) - start
-            if timedelta() < left <= open_for:
-                return Deadline(due=start + left, zone=calendar.zone, provisional=provisional)
-            left -= max(open_for, timedelta())
-        day += timedelta(days=1)
-        start = at_wall(day, opens, calendar.zone)
+    clock, start = work_clock(calendar, opens, closes), to_us(moment)
+    due = clock.add(start, minutes * MINUTE)
+    return Deadline(due=to_moment(due), zone=calendar.zone, provisional=clock.provisional(start, due))

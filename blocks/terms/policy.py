@@ -11,6 +11,7 @@ from blocks.terms.base import Frozen
 from blocks.terms.tariffs import Timeline
 
 Days = Annotated[int, Field(ge=1, le=365)]
+Minutes = Annotated[int, Field(ge=1, le=1440)]
 
 
 class OrderPolicy(Frozen):
@@ -66,3 +67,32 @@ class MaintenancePolicy(Frozen):
 MAINTENANCE_POLICY: Timeline[MaintenancePolicy] = Timeline(
     "maintenance policy", [(date(2019, 5, 30), MaintenancePolicy())]
 )
+
+
+class OutagePolicy(Frozen):
+    """How outages are watched and reported where an agreement names no time."""
+
+    logs_hours: Annotated[int, Field(ge=1, le=240)] = 24
+    """The log files of an unavailability go to the Operator (OCP-P3.2.9) within these hours of its end."""
+
+    probe_silence_minutes: Annotated[int, Field(ge=1, le=60)] = 5
+    """Monitoring round the clock (OCP-P3.5) means that no more minutes than these pass without a probe."""
+
+
+OUTAGE_POLICY: Timeline[OutagePolicy] = Timeline("outage policy", [(date(2018, 1, 1), OutagePolicy())])
+
+
+class SupportPolicy(Frozen):
+    """How soon support does what the agreements ask for without a figure. Minutes."""
+
+    registration_minutes: Minutes = 30
+    """Working time in which a request is registered and its number told (OCP-P3.7.1)."""
+
+    escalation_minutes: Minutes = 20
+    """By the clock, at any hour: an escalated ticket (OT-7) is looked at."""
+
+    global_failure_minutes: Minutes = 20
+    """By the clock, at any hour: work on a global failure (OT-12) has begun."""
+
+
+SUPPORT_POLICY: Timeline[SupportPolicy] = Timeline("support policy", [(date(2019, 5, 30), SupportPolicy())])

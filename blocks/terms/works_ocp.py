@@ -75,10 +75,10 @@ def emergency_told(facts: WorksFacts) -> Decision:
         return aside
     operator_by = facts.discovered + _EMERGENCY_KNOWN
     users_by = facts.discovered + timedelta(minutes=policy(facts, ASTANA).emergency_minutes)
-    told = notice("OCP-3.2.7", facts, users_by, ASTANA, "tell the Operator and the end users of the emergency")
-    verdict = Verdict.REFUSED if facts.proposed_at > operator_by else told.verdict
+    what = "tell the Operator and the end users of the emergency"
+    told = notice("OCP-3.2.7", facts, min(operator_by, users_by), ASTANA, what)
     by = Deadline(due=operator_by, zone=ASTANA).local.isoformat()
-    return told.model_copy(update={"verdict": verdict, "values": {"operator_by": by}})
+    return told.model_copy(update={"deadline": Deadline(due=users_by, zone=ASTANA), "values": {"operator_by": by}})
 
 
 @rule("OCP-3.2.8", WorksFacts)

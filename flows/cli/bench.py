@@ -49,3 +49,25 @@ def bench(
         return
     for name, value in result.items():
         typer.echo(f"{name}: {value}")
+
+
+@app.command("bench-tickets")
+def bench_tickets_command(
+    tickets: Annotated[int, typer.Option(help="Tickets whose deadlines are computed")] = 100_000,
+) -> None:
+    """Deadlines a second of ours, of businesstimedelta and of Zammad's rule, and how many of theirs are wrong."""
+    from flows.cli.bench_tickets import bench_tickets
+
+    for name, figure in bench_tickets(tickets):
+        typer.echo(f"{name}: {figure:,}")
+
+
+@app.command("bench-availability")
+def bench_availability_command(
+    services: Annotated[int, typer.Option(help="Services, each probed every 10 s through a year")] = 1000,
+) -> None:
+    """The yearly report of many services from intervals, for 100 and for 1000 outages each."""
+    from flows.cli.bench_availability import bench_availability
+
+    for row in bench_availability(services):
+        typer.echo(str(row._asdict()))

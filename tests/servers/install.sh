@@ -18,6 +18,10 @@ need() { # need PACKAGE FILE...: any one of the files will do
 # shellcheck disable=SC2046 # the globs are meant to expand, to nothing where nothing matches
 need postgresql /usr/lib/postgresql/*/bin/initdb
 need postfix /usr/sbin/postfix
+need bind9 /usr/sbin/named
+need ejabberd /usr/sbin/ejabberdctl
+need dovecot-imapd /usr/lib/dovecot/imap
+need kamailio-tls-modules /usr/lib/*/kamailio/modules/tls.so
 need chromium /usr/bin/chromium
 need p7zip-full /usr/bin/7z /usr/bin/7zz
 need poppler-utils /usr/bin/pdftoppm

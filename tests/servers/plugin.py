@@ -8,7 +8,12 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page
 
+from .bind import BindServer, bind_server
+from .certificates import Authority, new_authority
 from .chromium import chromium_page
+from .dovecot import DovecotServer, dovecot_server
+from .ejabberd import EjabberdServer, ejabberd_server
+from .kamailio import KamailioServer, kamailio_server
 from .postfix import PostfixServer, postfix_server
 from .postgres import PostgresServer, postgres_server
 
@@ -29,9 +34,9 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postfix_shared() -> Iterator[PostfixServer]:
+def postfix_shared(authority: Authority) -> Iterator[PostfixServer]:
     """Yield a Postfix, one for each test process, with what earlier tests left in it."""
-    with postfix_server() as server:
+    with postfix_server(authority) as server:
         yield server
 
 
@@ -40,6 +45,41 @@ def postfix(postfix_shared: PostfixServer) -> PostfixServer:
     """Return the shared Postfix, its mailboxes emptied."""
     postfix_shared.clear()
     return postfix_shared
+
+
+@pytest.fixture(scope="session")
+def authority() -> Iterator[Authority]:
+    """Yield the authority whose certificates the servers show."""
+    with new_authority() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def bind() -> Iterator[BindServer]:
+    """Yield a BIND, one for each test process."""
+    with bind_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ejabberd(authority: Authority) -> Iterator[EjabberdServer]:
+    """Yield an ejabberd, one for each test process."""
+    with ejabberd_server(authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot(authority: Authority) -> Iterator[DovecotServer]:
+    """Yield a Dovecot, one for each test process."""
+    with dovecot_server(authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kamailio(authority: Authority) -> Iterator[KamailioServer]:
+    """Yield a Kamailio, one for each test process."""
+    with kamailio_server(authority) as server:
+        yield server
 
 
 @pytest.fixture

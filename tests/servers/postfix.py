@@ -1,5 +1,7 @@
 """A Postfix of the tests' own: a real MTA that delivers to Maildirs and sends real DSNs.
 
+It takes submissions under TLS too, each by STARTTLS or from the first byte, and asks nobody for a password.
+
 Nothing leaves the machine: every domain but example.test is refused at RCPT. Recipients of
 example.test are all accepted at RCPT; those without a mailbox bounce afterwards, so that a sender
 sees a delivery report and not a mere 550. Nothing under /etc/postfix is read but the list of lookup
@@ -21,6 +23,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+from .certificates import Authority, Certificate
 from .processes import (
     NOBODY_ID,
     NotReadyError,
@@ -91,6 +94,12 @@ bounce_queue_lifetime = 1m
 MASTER_CF = """\
 127.0.0.1:{port} inet n - n - - smtpd
   -o virtual_mailbox_maps=static:any
+127.0.0.1:{submission_port} inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_chain_files={certificate}
+127.0.0.1:{smtps_port} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_tls_chain_files={certificate}
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -126,10 +135,16 @@ QUEUE_DIRECTORIES: dict[str, tuple[str, str, int]] = {
 
 @dataclass(frozen=True)
 class PostfixServer:
-    """A server that answers; `ready_s` is what its start took."""
+    """A server that answers: submissions by STARTTLS at `submission_port`, under TLS at `smtps_port`.
+
+    `ready_s` is what its start took.
+    """
 
     host: str
     port: int
+    submission_port: int
+    smtps_port: int
+    process: RunningProcess
     mail: Path
     log: Path
     ready_s: float
@@ -146,7 +161,7 @@ class PostfixServer:
 
 
 @contextmanager
-def postfix_server() -> Iterator[PostfixServer]:
+def postfix_server(authority: Authority) -> Iterator[PostfixServer]:
     """Run Postfix with the mailboxes above. Its master runs as root, its services as postfix.
 
     Errors that end master before its own log is up (a taken port) go to syslog only: the log that
@@ -156,25 +171,26 @@ def postfix_server() -> Iterator[PostfixServer]:
     require_root("Postfix")
     master = require(str(MASTER), "postfix")
     with server_directory("dg-mx-") as home:
-        port = free_port()
-        _lay_out(home, port)
+        ports = free_port(), free_port(), free_port()
+        _lay_out(home, ports, authority.issue(DOMAIN))
         with running(
             [master, "-c", home / "etc", "-s"],  # -s: stay our child, with our output
             log=home / "maillog",
             env=clean_environment(home),
             cwd=home,
         ) as process:
-            _wait_ready(port, process)
+            _wait_ready(ports[0], process)
             ready_s = time.monotonic() - started
-            yield PostfixServer("127.0.0.1", port, home / "mail", home / "maillog", ready_s)
+            yield PostfixServer("127.0.0.1", *ports, process, home / "mail", home / "maillog", ready_s)
 
 
-def _lay_out(home: Path, port: int) -> None:
+def _lay_out(home: Path, ports: tuple[int, int, int], certificate: Certificate) -> None:
     values = {"daemons": MASTER.parent, "domain": DOMAIN, "home": home, "nobody": NOBODY_ID}
     for name in ("etc", "queue", "data", "mail"):
         (home / name).mkdir(mode=0o755)
     (home / "etc/main.cf").write_text(MAIN_CF.format(**values))
-    (home / "etc/master.cf").write_text(MASTER_CF.format(port=port))
+    listeners = dict(zip(("port", "submission_port", "smtps_port"), ports, strict=True))
+    (home / "etc/master.cf").write_text(MASTER_CF.format(**listeners, certificate=certificate.both))
     mailboxes = "".join(f"{name}@{DOMAIN} {name}/\n" for name in MAILBOXES)
     (home / "etc/vmailbox").write_text(mailboxes)
     for file in (home / "etc").iterdir():
