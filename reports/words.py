@@ -13,40 +13,33 @@ WINDOW_KINDS = {
     "emergency": "Аварийные работы",
 }
 WORK_STATES = {
+    "queued": "в очереди",
     "planned": "запланирована",
     "running": "идёт",
     "done": "выполнена",
-    "failed": "не удалась",
+    "undone": "не удалась, возвращена",
+    "handed": "у инженера",
     "cancelled": "отменена",
-    "skipped": "не понадобилась",
 }
-AUDIENCES = {"customer": "заказчик", "operator": "Оператор ОЦП", "users": "конечные пользователи", "public": "все"}
+AUDIENCES = {"customers": "пользователи", "operator": "Оператор ОЦП"}
 NOTICE_STATES = {
-    "planned": "запланировано",
-    "composed": "составлено",
+    "queued": "ждёт отправки",
+    "sending": "отправляется",
     "sent": "отправлено",
     "delivered": "доставлено",
     "bounced": "не доставлено",
     "failed": "не отправлено",
-    "late": "с опозданием",
-    "missing": "не дано",
 }
 TICKET_KINDS = {
     "incident": "инцидент",
     "technical": "техническое обращение",
     "consultation": "консультация",
     "suggestion": "предложение",
-    "request": "запрос",
-    "claim": "претензия",
 }
 TICKET_STATES = {
-    "new": "новое",
     "open": "открыто",
-    "in_progress": "в работе",
-    "pending": "ждёт заказчика",
     "waiting": "ждёт заказчика",
     "resolved": "решено",
-    "closed": "закрыто",
     "duplicate": "присоединено",
 }
 

@@ -41,7 +41,7 @@ def record_answer(office: Office, answer: OperatorAnswer, *, now: datetime) -> s
         session.add(row)
         session.flush()
         word = "agreed" if answer.agreed else "declined"
-        why = f"{answer.who} {word}: {answer.proof}"
+        why = f"{answer.who}: {answer.proof}"
         story(session, window, kind=f"operator.{word}", why=why, who=answer.operator, now=now, clause="OCP-P3.2.6")
         if answer.agreed:
             fulfil(session, subject=window.number, what=AGREE, evidence=why, now=now)

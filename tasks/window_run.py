@@ -58,11 +58,11 @@ def open_window(office: Office, number: str, *, owner: str, now: datetime) -> bo
         if window.state is WindowState.OPEN:
             if window.lease_owner != owner and window.lease_until is not None and window.lease_until >= now:
                 return False
-            story(session, window, kind="taken over", why="the worker before is gone", who=owner, now=now)
+            story(session, window, kind="taken over", why="", who=owner, now=now)
         elif window.state is WindowState.PLANNED:
             _may_open(office, session, window, now)
             window.state, window.opened_at = WindowState.OPEN, now
-            story(session, window, kind="opened", why=f"by {owner}", who="dogovor", now=now)
+            story(session, window, kind="opened", why="", who=owner, now=now)
         else:
             return False
         window.lease_owner, window.lease_until = owner, now + LEASE
@@ -136,8 +136,8 @@ def next_turn(office: Office, number: str, *, now: datetime) -> Turn | None:
                 story(session, window, kind="work begun", why=f"{work.number} {work.title}", who="dogovor", now=now)
                 return Turn(work.number, book, recovering=False)
             work.state, work.window_id = WorkState.QUEUED, None
-            reason = f"{broken} is with a person" if broken else f"{book.room} needed, too little is left"
-            why = f"{work.number}: {reason}: queued again"
+            reason = f"{broken} у инженера" if broken else f"нужно {book.room}, времени мало"
+            why = f"{work.number}: {reason}"
             story(session, window, kind="work put off", why=why, who="dogovor", now=now)
         return None
 
@@ -187,9 +187,9 @@ def _finish(office: Office, number: str, turn: Turn, *, state: WorkState, ran: R
     with transaction(office.sessions) as session:
         window = find_window(session, number, lock=True)
         work = session.scalars(select(Work).where(Work.number == turn.number).with_for_update()).one()
-        ended = "ended by us" if ran.code is None else f"exit code {ran.code}"
+        ended = "остановлено нами" if ran.code is None else f"код {ran.code}"
         work.state, work.ended_at = state, now
-        work.detail = f"{ended} after {ran.seconds:.0f} s: {ran.last_line or 'printed nothing'}"
+        work.detail = f"{ended}, {ran.seconds:.0f} с" + (f": {ran.last_line}" if ran.last_line else "")
         why = f"{work.number} {work.title}: {work.detail}"
         story(session, window, kind=f"work {state.value}", why=why, who="dogovor", now=now)
         if state is WorkState.HANDED:
@@ -218,7 +218,7 @@ def close_window(office: Office, number: str, *, owner: str, now: datetime) -> s
         window.result = "; ".join(lines) or "работы не начинались"
         late = now > window.ends_at
         clause = "KS-3.7" if late and "KS" in window.agreements else None
-        why = f"{window.result}{'; CLOSED LATE' if late else ''}"
+        why = f"{window.result}{'; позже срока' if late else ''}"
         story(session, window, kind="closed", why=why, who="dogovor", now=now, clause=clause or "")
         opened = window.opened_at or now
         facts = {"result": window.result, "opened_at": opened.isoformat(), "closed_at": now.isoformat()}

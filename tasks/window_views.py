@@ -26,6 +26,21 @@ from tasks.audience import ZONES
 from tasks.windows import find_window
 
 REPORT_KEY = "window-report:"
+_EVENTS = {
+    "planned": "запланированы",
+    "told": "извещён иначе",
+    "operator.agreed": "Оператор согласовал",
+    "operator.declined": "Оператор отказал",
+    "opened": "окно открыто",
+    "taken over": "продолжено другим исполнителем",
+    "work begun": "начато",
+    "work put off": "отложено",
+    "work done": "выполнено",
+    "work undone": "не удалось, возвращено",
+    "work handed": "передано инженеру",
+    "closed": "окно закрыто",
+    "cancelled": "отменены",
+}
 
 
 def zone_of(window: Window) -> str:
@@ -50,10 +65,10 @@ def window_report(office: Office, number: str) -> WindowReport:
             services=tuple(titles),
             agreements=tuple(window.agreements),
             works=_works(session, window),
-            notices=_notices(session, window),
+            notices=_notices(session, window, office.settings.ocp_operator_email),
             approval=_approval(session, window),
             story=tuple(
-                StoryLine(at=row.at, who=row.who, what=f"{row.kind}: {row.why}" if row.why else row.kind)
+                StoryLine(at=row.at, who=row.who, what=": ".join(filter(None, (_EVENTS[row.kind], row.why))))
                 for row in events
             ),
         )
@@ -79,7 +94,7 @@ def _seconds(length: timedelta) -> Decimal:
     return Decimal(length // timedelta(microseconds=1)) / 1_000_000
 
 
-def _notices(session: Session, window: Window) -> tuple[NoticeLine, ...]:
+def _notices(session: Session, window: Window, partner: str) -> tuple[NoticeLine, ...]:
     rows = session.execute(
         select(Notice, Obligation)
         .join(Obligation, Obligation.id == Notice.obligation_id)
@@ -88,7 +103,7 @@ def _notices(session: Session, window: Window) -> tuple[NoticeLine, ...]:
     )
     return tuple(
         NoticeLine(
-            audience=notice.agreement,
+            audience="operator" if notice.recipient == partner else "customers",
             recipient=notice.recipient,
             clause=owed.clause,
             latest=owed.due_at,

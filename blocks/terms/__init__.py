@@ -16,6 +16,7 @@ from blocks.terms import (
     targets,
     works,
     works_ocp,
+    works_plan,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "targets",
     "works",
     "works_ocp",
+    "works_plan",
 ]

@@ -164,10 +164,8 @@ def _why_none(refusals: list[dict[str, str]]) -> str:
 def _starts(facts: WorksFacts) -> list[datetime]:
     """Starts to try, in order: after the wanted one, not before notices can go out, within the years of a Moment."""
     first = local_date(max(facts.start, facts.proposed_at), "UTC")
-    walls = _walls(facts)
-    days = [first + timedelta(days=ahead) for ahead in range(-1, SEARCH_DAYS + 1)]
-    starts = {at_wall(day, clock, zone) for day in days for zone, clock in walls}
-    starts |= _soonest(facts, sorted(starts)[: 3 * len(walls)])
+    days = [first + timedelta(days=ahead) for ahead in range(SEARCH_DAYS + 1)]
+    starts = {at_wall(day, clock, zone) for day in days for zone, clock in _walls(facts)} | _soonest(facts)
     return sorted(
         start
         for start in starts
@@ -182,12 +180,10 @@ def _walls(facts: WorksFacts) -> set[tuple[str, time]]:
     return wanted | {(MOSCOW, time(9)), (ASTANA, time(0)), (ASTANA, time(22)), (ASTANA, time(23))}
 
 
-def _soonest(facts: WorksFacts, starts: list[datetime]) -> set[datetime]:
-    """The starts, in whole minutes, that just leave the time which notices of works at `starts` take."""
-    moved = [facts, *(_moved(facts, start) for start in starts)]
-    due = [(works.start, decision.deadline) for works in moved for decision in _decide(works)]
-    soonest = {facts.proposed_at + (start - latest.due) for start, latest in due if latest}
-    return {_up_to_a_minute(start) for start in soonest}
+def _soonest(facts: WorksFacts) -> set[datetime]:
+    """The starts, in whole minutes, that just leave the time which each notice of these works takes."""
+    latest = [decision.deadline.due for decision in _decide(facts) if decision.deadline]
+    return {_up_to_a_minute(facts.proposed_at + (facts.start - due)) for due in latest}
 
 
 def _up_to_a_minute(moment: datetime) -> datetime:

@@ -105,7 +105,7 @@ def test_ks_3_7_a_saturday_runs_its_works_and_takes_back_the_one_that_fails(offi
     assert (row.state, row.opened_at, row.closed_at) == (WindowState.CLOSED, SATURDAY, SATURDAY)
     assert letters(office, "works_planned") == letters(office, "works_done") == [("users@example.test", "KS")]
     told = window_report(office, number)
-    assert told.works[1].detail.startswith("exit code 3")
+    assert told.works[1].detail.startswith("код 3")
     assert [line.state for line in told.notices] == ["delivered"]
     with reading(office.sessions) as session:
         assert session.scalars(select(Document.key)).all() == [f"window-report:{number}"]

@@ -21,7 +21,7 @@ RUB = {"amount": "990.00", "currency": "RUB"}
 WORKS: dict[str, Any] = {
     "kind": "planned",
     "start": MOMENT,
-    "end": "2026-11-22T13:00:00+03:00",
+    "end": "2026-11-22T15:00:00+03:00",
     "proposed_at": "2026-11-01T12:00:00+03:00",
     "agreements": ["KS", "OCP"],
 }
@@ -222,6 +222,7 @@ def test_the_same_instant_in_another_zone_gets_the_same_decision(clause_id: str)
         json.dumps(EXAMPLES[clause_id])
         .replace("2026-11-22T12:00:00+03:00", "2026-11-22T09:00:00Z")
         .replace("2026-11-22T15:00:00+03:00", "2026-11-22T17:00:00+05:00")
+        .replace("2026-11-01T12:00:00+03:00", "2026-11-01T10:00:00+01:00")
         .replace("2027-02-22T12:00:00+03:00", "2027-02-21T23:00:00-10:00")
     )
     assert "+03:00" not in moved

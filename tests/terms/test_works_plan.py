@@ -457,7 +457,7 @@ def test_ot_1_nothing_is_suggested_in_the_past_though_the_agreement_asks_for_no_
             "OCP-P3.7.2: daily works that stop a service over 30 minutes",
         ),
         (
-            works(SATURDAY, 10 * MINUTE, "KS", "OCP", kind=DAILY),
+            works(SATURDAY, 10 * MINUTE, "KS", "OCP", "QS", kind=DAILY, proposed_at=at(SATURDAY)),
             "in 800 days no start keeps KS-3.7, OCP-P3.7.2 at once: split the works by agreement",
         ),
         (works("2200-12-31T22:00Z", HOUR, "OT"), "no start lies ahead in the years that we can date"),

@@ -234,7 +234,7 @@ def window_report(*, empty: bool = False) -> WindowReport:
             state="delivered",
         ),
         NoticeLine(
-            audience="users",
+            audience="customers",
             recipient="218 адресов",
             clause="OCP-3.2.8",
             latest=start - 120 * hour,
@@ -242,12 +242,12 @@ def window_report(*, empty: bool = False) -> WindowReport:
             state="sent",
         ),
         NoticeLine(
-            audience="customer",
+            audience="customers",
             recipient="an***@customer.example",
             clause="KS-3.12",
             latest=start - hour,
             sent_at=None,
-            state="missing",
+            state="failed",
         ),
     )
     story = (
