@@ -45,7 +45,7 @@ async def _ask(link: Link, query: dns.message.Message) -> dns.message.Message:
     while True:
         try:
             async with asyncio.timeout(wait_s):
-                return await dns.asyncquery.udp(query, address, port=port, source=source, raise_on_truncation=False)
+                return await dns.asyncquery.udp(query, address, port=port, source=source, raise_on_truncation=True)
         except TimeoutError:
             wait_s *= 2
         except dns.message.Truncated:

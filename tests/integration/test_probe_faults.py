@@ -172,6 +172,27 @@ def test_a_service_that_lets_nobody_log_in_under_tls_is_down(
     assert (seen.up, seen.detail) == (False, detail)
 
 
+@pytest.mark.parametrize(
+    ("kind", "garbage", "detail"),
+    [
+        ("xmpp", "an endless stanza", "instead of the stream features: a stanza without an end"),
+        ("xmpp", "doctype", "instead of the stream features: a DOCTYPE, which XMPP forbids"),
+        ("xmpp", "other xml", "instead of the stream features: the XML of html"),
+        ("imap", "a line without an end", "instead of the IMAP greeting: a line without an end"),
+        ("sip", "endless sip", "a SIP answer without an end"),
+        ("sip", "another's sip", "much SIP, but no answer to OPTIONS"),
+        ("sip", "sip of no length", "a SIP answer of length -5"),
+    ],
+)
+def test_a_service_that_never_comes_to_an_end_is_not_listened_to(kind: str, garbage: str, detail: str) -> None:
+    async def see() -> Seen:
+        async with serving(saying(GARBAGE[garbage])) as port:
+            return await probe(target(kind, port, transport="tcp"), timeout_s=ENOUGH_S)
+
+    seen = asyncio.run(see())
+    assert (seen.up, seen.detail) == (False, detail)
+
+
 def test_what_a_service_says_is_one_short_line() -> None:
     async def see() -> Seen:
         async with serving(saying("* BYE \x1b[31mred\x00\t\x85" + "long " * 200 + "\r\n")) as port:
