@@ -6,12 +6,12 @@ import asyncio
 from datetime import datetime
 
 from prefect import flow, get_run_logger
-from tasks.compensation import propose as propose_compensation
-from tasks.probing import stale_probes
 
 from flows import runtime
 from flows.starting import ask_agreement, start_once, start_window
 from flows.windows import finish_windows
+from tasks.compensation import propose as propose_compensation
+from tasks.probing import stale_probes
 from tasks.window_run import due_windows, keep_windows
 from tasks.window_views import unanswered
 

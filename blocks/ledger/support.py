@@ -60,7 +60,8 @@ class Compensation(Base):
     __table_args__ = (
         CheckConstraint("decided_by IS NULL OR decided_by <> proposed_by", name="ck_compensations_second_person"),
         CheckConstraint(
-            "state <> 'approved' OR (amount_minor > 0 AND decided_by <> '')", name="ck_compensations_whole"
+            "state <> 'approved' OR (coalesce(amount_minor, 0) > 0 AND coalesce(decided_by, '') <> '')",
+            name="ck_compensations_whole",
         ),
     )
 

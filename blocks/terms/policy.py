@@ -96,3 +96,15 @@ class SupportPolicy(Frozen):
 
 
 SUPPORT_POLICY: Timeline[SupportPolicy] = Timeline("support policy", [(date(2019, 5, 30), SupportPolicy())])
+
+
+class CompensationPolicy(Frozen):
+    """How soon a person decides on money that an agreement may owe; the agreements name no time."""
+
+    decide_days: Days = 10
+    """A second person has decided on a proposed compensation when these days have ended."""
+
+
+COMPENSATION_POLICY: Timeline[CompensationPolicy] = Timeline(
+    "compensation policy", [(date(2019, 5, 30), CompensationPolicy())]
+)

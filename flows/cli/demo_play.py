@@ -8,18 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from email import message_from_bytes
 from email.policy import default as default_policy
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
+from sqlalchemy import select
 from sqlalchemy.orm import sessionmaker
 from standardwebhooks import Webhook
 
-from blocks.ledger import Sessions, open_engine
+from blocks.ledger import Notice, Sessions, Work, open_engine, reading
 from blocks.terms.views import OrderStory
 from flows.cli.demo_stack import DemoStack
 from flows.stack import Say
@@ -168,21 +171,49 @@ def _play(demo: Demo) -> dict[str, Any]:
     for order in pages:
         demo.wait_state(order, "completed")
     stories = {order: demo.story(order) for order in ORDERS}
+    saturday = _saturday(demo)
     well = (
         set(accepted.values()) == {202}
         and (repeated, forged) == (202, 401)
         and set(pages.values()) == {(200, 410)}
         and all(owed.state == "fulfilled" for order in pages for owed in stories[order].owed)
+        and list(saturday["works"].values()) == ["done", "undone"]
+        and set(saturday["notices"].values()) == {"delivered"}
     )
     return {
         "all_done": well,
         "repeated_webhook": repeated,
         "forged_webhook": forged,
         "orders": [_row(demo, order, story) for order, story in stories.items()],
+        "window": saturday,
         "letters": sorted(str(path) for path in (demo.stack.home / "outbox").glob("*.eml")),
         "home": str(demo.stack.home),
         "prefect": demo.stack.prefect_url.removesuffix("/api"),
     }
+
+
+def _saturday(demo: Demo) -> dict[str, Any]:
+    """A Saturday's works rehearsed under a forced clock: queued, planned, agreed, run; one fails and is taken back."""
+    today = datetime.now(ZoneInfo("Europe/Moscow")).date()
+    day = today + timedelta(days=(5 - today.weekday()) % 7 + 21)
+    opens = datetime.combine(day, time_of_day(9), ZoneInfo("Europe/Moscow"))
+    asked = (opens - timedelta(days=8)).isoformat()
+    person = ("--operator", "О. Петрова", "--as-of", asked)
+    for runbook in ("upgrade-messages", "replace-storage"):
+        demo.command("work", runbook, *person)
+    number = re.findall(r"M-\d{4}-\d+", demo.command("plan", "--as-of", asked))[0]
+    demo.command("agree", number, "--who", "Дежурный Оператора", "--proof", "письмо 17", *person)
+    demo.command("window", number, "--as-of", opens.isoformat())
+    with reading(demo.sessions) as session:
+        works = session.execute(select(Work.title, Work.state).order_by(Work.id))
+        letters = session.scalars(select(Notice).where(Notice.about == number)).all()
+        found = {
+            "number": number,
+            "works": {title: state.value for title, state in works},
+            "notices": {f"{row.kind} {row.agreement} {row.recipient}": row.state.value for row in letters},
+        }
+    demo.say(f"{number} on {day:%d.%m.%Y}, rehearsed: " + ", ".join(f"{w}: {s}" for w, s in found["works"].items()))
+    return found
 
 
 def _row(demo: Demo, order: str, story: OrderStory) -> dict[str, Any]:
@@ -220,5 +251,9 @@ def print_table(result: dict[str, Any]) -> None:
     for row in result["orders"]:
         for name, path in row["documents"].items():
             console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
+    window = result["window"]
+    console.print(
+        f"Saturday's window {window['number']}, {len(window['notices'])} letters: {window['works']}", soft_wrap=True
+    )
     console.print(f"{len(result['letters'])} letters in {Path(result['home']) / 'outbox'}", soft_wrap=True)
     console.print("every check held" if result["all_done"] else "SOMETHING DID NOT HOLD", style="bold")

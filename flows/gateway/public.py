@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
-from tasks.availability import status_view
 
 from flows import runtime
 from flows.gateway.webhooks import InOffice
 from reports.status import status_page, windows_calendar
+from tasks.status import status_view
 
 router = APIRouter(tags=["pages"])
 

@@ -232,7 +232,8 @@ def upgrade() -> None:
         sa.Column("decided_at", blocks.ledger.types.UtcDateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "state <> 'approved' OR (amount_minor > 0 AND decided_by <> '')", name="ck_compensations_whole"
+            "state <> 'approved' OR (coalesce(amount_minor, 0) > 0 AND coalesce(decided_by, '') <> '')",
+            name="ck_compensations_whole",
         ),
         sa.CheckConstraint("decided_by IS NULL OR decided_by <> proposed_by", name="ck_compensations_second_person"),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_compensations_order_id_orders")),

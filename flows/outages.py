@@ -1,0 +1,111 @@
+"""The desk of outages: runs with a form that open them, decide on them, report them, and pay for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from blocks.office import Office
+from flows import runtime
+from flows.fulfilment import send_due
+from reports.availability import availability_markdown, availability_pdf
+from reports.journal import journal_xlsx
+from tasks import compensation, outages
+from tasks.availability import availability_view
+from tasks.compensation_forms import CompensationDecision, ProposalForm
+from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, OutageReportForm
+from tasks.report_files import archive_report
+
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@flow(name="open-outage", flow_run_name="outage of {form.service}", persist_result=False)
+def open_outage(form: OutageForm) -> str:
+    """Open an outage by hand or by tickets, and tell everybody who stands on the service."""
+    office, now = runtime.office(), runtime.now()
+    return _done(office, outages.open_outage(office, form, now=now), now)
+
+
+@flow(name="close-outage", flow_run_name="{form.outage} ended", persist_result=False)
+def close_outage(form: OutageEnding) -> str:
+    """Say when an outage that no probe watches has ended; its log file goes to the ОЦП Operator."""
+    office, now = runtime.office(), runtime.now()
+    return _done(office, outages.close_outage(office, form, now=now), now)
+
+
+@flow(name="decide-outage", flow_run_name="{form.outage}: {form.reason}", persist_result=False)
+def decide_outage(form: OutageDecisionForm) -> str:
+    """Decide whether an outage counts (KS-3.9), what caused it, or when it really began and ended."""
+    office, now = runtime.office(), runtime.now()
+    return _done(office, outages.decide_outage(office, form, now=now), now)
+
+
+@flow(name="report-outage", flow_run_name="report on {form.outage}", persist_result=False)
+def report_outage(form: OutageReportForm) -> str:
+    """Send the detailed report on an emergency to the ОЦП Operator (OCP-P3.2.7c)."""
+    office, now = runtime.office(), runtime.now()
+    return _done(office, outages.file_report(office, form, now=now), now)
+
+
+@flow(name="availability-report", flow_run_name="{agreement} {kind} {number} {year}", persist_result=False)
+def availability_report(
+    agreement: Literal["KS", "OCP", "QS", "OT"],
+    kind: Literal["month", "quarter", "year"],
+    year: int,
+    number: int = 1,
+    as_of: datetime | None = None,
+) -> dict[str, str]:
+    """The availability of a period as PDF, with the journal of unavailability as XLSX; both go into the archive."""
+    office, now = runtime.office(), runtime.now()
+    moment = as_of or now
+    view = availability_view(office, agreement, kind, year, number, as_of=moment)
+    name = f"{agreement.lower()}-{kind}-{year}-{number}"
+    key = f"{name}:{moment.isoformat()}"
+    title = f"Журнал фактов недоступности сервиса, {agreement}, {view.period_title}"
+    files = {
+        "pdf": archive_report(
+            office,
+            availability_pdf(view),
+            key=f"availability:{key}",
+            title=f"Доступность, {agreement}, {view.period_title}",
+            file_name=f"availability-{name}.pdf",
+            media_type="application/pdf",
+            now=now,
+        ),
+        "xlsx": archive_report(
+            office,
+            journal_xlsx(view.outages, as_of=moment, title=title, zone=view.zone),
+            key=f"journal:{key}",
+            title=title,
+            file_name=f"journal-{name}.xlsx",
+            media_type=_XLSX,
+            now=now,
+        ),
+    }
+    text = availability_markdown(view)
+    create_markdown_artifact(key=f"availability-{name}", markdown=text, description=f"{agreement}, {view.period_title}")
+    return files
+
+
+@flow(name="claim-compensation", flow_run_name="{form.order}: {form.claim.clause}", persist_result=False)
+def claim_compensation(form: ProposalForm) -> str:
+    """Propose a compensation by hand (KS-3.10c, QS-6.2.3, QS-4.3.2); another person decides on it."""
+    office, now = runtime.office(), runtime.now()
+    return _done(office, compensation.propose_by_hand(office, form, now=now), now)
+
+
+@flow(name="decide-compensation", flow_run_name="{form.compensation} by {form.operator}", persist_result=False)
+def decide_compensation(form: CompensationDecision) -> str:
+    """Approve or decline a proposed compensation, as a second person."""
+    office, now = runtime.office(), runtime.now()
+    return _done(office, compensation.decide(office, form, now=now), now)
+
+
+def _done(office: Office, told: str, now: datetime) -> str:
+    """Send what there is to say, and say what was done."""
+    send_due(office, now=now)
+    get_run_logger().info(told)
+    return told

@@ -1,0 +1,70 @@
+"""Compensations as people propose them and decide on them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from blocks.terms.base import Moment
+from blocks.terms.money import Money
+from tasks.outage_forms import Person, Text
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InterceptionClaim(_Form):
+    """A call intercepted on the line, and what of its proof there is (KS-3.10c)."""
+
+    clause: Literal["KS-3.10c"] = "KS-3.10c"
+    recording: bool
+    addresses: bool
+    ports: bool
+    cipher: bool
+
+
+class DamagesClaim(_Form):
+    """Damages that a user of QS asks for; they are capped (QS-6.2.3)."""
+
+    clause: Literal["QS-6.2.3"] = "QS-6.2.3"
+    claimed: Money
+
+
+class NoAccessClaim(_Form):
+    """A paid period of QS, from its start to its end, in which access was never given (QS-4.3.2)."""
+
+    clause: Literal["QS-4.3.2"] = "QS-4.3.2"
+    period_from: Moment
+    period_until: Moment
+    access_given_at_any_time: bool
+    cause_is_ours: bool
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> NoAccessClaim:
+        if self.period_until <= self.period_from:
+            raise ValueError("a period ends after it starts")
+        return self
+
+
+Claim = Annotated[InterceptionClaim | DamagesClaim | NoAccessClaim, Field(discriminator="clause")]
+
+
+class ProposalForm(_Form):
+    """A compensation that a person proposes for an order; another person decides on it."""
+
+    order: Annotated[str, Field(pattern=r"^[A-Z]{2,3}-\d{4}-\d{6,}$", examples=["KS-2026-000001"])]
+    operator: Person
+    what: Text
+    claim: Claim
+
+
+class CompensationDecision(_Form):
+    """A second person's decision on a proposed compensation. `amount` is said where the proposal has none."""
+
+    compensation: Annotated[str, Field(pattern=r"^C-\d{4}-\d{6,}$", examples=["C-2026-000001"])]
+    operator: Person
+    approve: bool
+    reason: Text
+    amount: Money | None = None
