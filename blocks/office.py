@@ -13,6 +13,7 @@ from blocks.clients.archive import Archive, DirectoryArchive
 from blocks.clients.bounces import BounceMaildir
 from blocks.clients.directory import Directory
 from blocks.clients.mail import MailTransport, open_transport
+from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
 from blocks.ledger import Sessions, migrate, open_engine
 from blocks.sealing import Sealer
@@ -41,6 +42,11 @@ class Office:
     def bounces(self) -> BounceMaildir | None:
         """The Maildir of delivery reports, if there is one."""
         return BounceMaildir(self.settings.bounce_maildir) if self.settings.bounce_maildir else None
+
+    @cached_property
+    def support_mail(self) -> SupportMaildir | None:
+        """The Maildir of mail to support, if there is one."""
+        return SupportMaildir(self.settings.support_maildir) if self.settings.support_maildir else None
 
     @cached_property
     def archive(self) -> Archive:

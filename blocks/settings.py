@@ -23,7 +23,7 @@ from blocks.terms.tariffs import Timeline
 
 Network = IPv4Network | IPv6Network
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-RESERVED_SOURCES = frozenset({"operator", "yookassa", "bank", "payment", "page"})
+RESERVED_SOURCES = frozenset({"operator", "yookassa", "bank", "payment", "page", "mail"})
 
 # YooKassa's published notification sources; configuration because they change.
 YOOKASSA_NETWORKS = (
@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Distribution lists of end users by agreement, beside the customers that the ledger knows."""
     support_maildir: Path | None = None
     """The Maildir in which mail to support arrives; it becomes tickets."""
+    support_addresses: dict[EmailStr, Literal["KS", "OCP", "QS", "OT", "SSL"]] = Field(default_factory=dict)
+    """The agreement of each address that support is written to; mail to any other is KeepSecrets' (KS)."""
     services_file: Path | None = None
     """The catalogue (TOML) of watched services, vantage points and runbooks; None: nothing is watched."""
 

@@ -28,17 +28,21 @@ from blocks.ledger import transaction
 from blocks.office import Office
 from flows import runtime
 from flows.fulfil_order import fulfil_backlog, fulfil_order, labels_of
+from flows.fulfilment import send_due
 from tasks.events import apply_event
 from tasks.inbox import Event, claim, finish, finish_all, park, postpone, put_back, ready, take_back
 from tasks.money import Recorded
 from tasks.notices import queue_operator_notice
 from tasks.order_forms import EventKind
 from tasks.order_state import drop_leases, take_leases
+from tasks.support_mail import take_mail
+from tasks.ticket_acts import OPERATOR
 
 log = logging.getLogger("dogovor.dispatcher")
 
 BUSY = timedelta(seconds=1)
 IDLE_SECONDS = 0.1
+MAIL_SECONDS = 5.0
 
 
 class Dispatcher:
@@ -57,12 +61,23 @@ class Dispatcher:
         if freed:
             log.info("took back %s events of a killed predecessor", freed)
         await self._sweep()
+        mail = asyncio.create_task(self._take_mail())
         while not stop.is_set():
             worked = await self._round()
             if not worked:
                 await asyncio.sleep(IDLE_SECONDS)
+        mail.cancel()
         if self._running:
             await asyncio.wait(self._running)
+
+    async def _take_mail(self) -> None:
+        """Mail to support becomes events within seconds: KS-3.4 gives five minutes for an answer."""
+        while self._office.support_mail is not None:
+            try:
+                await asyncio.to_thread(take_mail, self._office, now=runtime.now())
+            except Exception as error:
+                log.error("mail to support waits: %s", type(error).__name__, exc_info=error)
+            await asyncio.sleep(MAIL_SECONDS)
 
     async def _sweep(self) -> None:
         """Runs that a killed predecessor of this name left Running become Crashed; the ledger is untouched."""
@@ -117,6 +132,7 @@ class Dispatcher:
         order, owner = recorded.order, f"{self._name}:{event.id}"
         if order is None:
             await self._finish(event, recorded.outcome)
+            await self._tell(recorded)
             return
         sessions = self._office.sessions
         if not await asyncio.to_thread(take_leases, sessions, [order], owner=owner, now=runtime.now()):
@@ -141,6 +157,7 @@ class Dispatcher:
             recorded = await self._apply(event)
             if recorded is not None and recorded.order is None:
                 await self._finish(event, recorded.outcome)
+                await self._tell(recorded)
             elif recorded is not None and recorded.order is not None:
                 by_order.setdefault(recorded.order, []).append((event, recorded))
         owner = f"{self._name}:batch"
@@ -187,9 +204,18 @@ class Dispatcher:
             await self._failed([event], error)
         return None
 
+    async def _tell(self, recorded: Recorded) -> None:
+        """What an event without an order has to say goes out at once; what cannot is taken up by the watch."""
+        if recorded.about is None:
+            return
+        try:
+            await asyncio.to_thread(send_due, self._office, now=runtime.now(), about=recorded.about)
+        except Transient as error:
+            log.warning("letters about %s wait: %s", recorded.about, error)
+
     async def _set_aside(self, event: Event, error: DogovorError) -> None:
-        """What will never do: a decision is answered with its refusal, anything else is parked for a person."""
-        if event.kind == EventKind.DECISION:
+        """What will never do: a decision of the desk is answered with its refusal, anything else is parked."""
+        if event.kind == EventKind.DECISION or (event.kind == EventKind.TICKET_ACT and event.source == OPERATOR):
             await self._finish(event, f"refused: {error}")
             return
         await asyncio.to_thread(park, self._office.sessions, event, owner=self._name, why=str(error), now=runtime.now())

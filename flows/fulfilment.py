@@ -89,12 +89,12 @@ def upcoming(office: Office, number: str, last: Next | None) -> Next | None:
     return step
 
 
-def send_due(office: Office, *, now: datetime, order: str | None = None) -> int:
-    """Compose and send the notices that are due, of one order or of all; how many were tried.
+def send_due(office: Office, *, now: datetime, order: str | None = None, about: str | None = None) -> int:
+    """Compose and send the notices that are due, of one order, about one number, or all; how many were tried.
 
     One that cannot be composed is put off and logged. Slow letters are dated by the time they really go.
     """
-    due, began = due_notices(office, now=now, order=order), time.monotonic()
+    due, began = due_notices(office, now=now, order=order, about=about), time.monotonic()
     for notice in due:
         moment = now + timedelta(seconds=time.monotonic() - began)
         try:

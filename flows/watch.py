@@ -22,6 +22,7 @@ from tasks.decisions import awaiting_handover
 from tasks.doctor import Finding, examine
 from tasks.inbox import waiting
 from tasks.notices import queue_operator_notice, read_reports
+from tasks.ticket_timers import follow_timers
 from tasks.upkeep import keep_up
 
 
@@ -29,6 +30,7 @@ from tasks.upkeep import keep_up
 def watch_obligations(as_of: datetime | None = None) -> dict[str, int]:
     """Warn before a breach, report each breach once, and show what is owed. `as_of` empty: now."""
     office, now = runtime.office(), as_of or runtime.now()
+    follow_timers(office, now=now)
     watched = obligations.watch(office.sessions, operator=office.settings.operator_email, now=now)
     rows: list[dict[str, Any]] = [
         {

@@ -16,9 +16,14 @@ from tasks.inbox import Event
 from tasks.money import Recorded, record_online, record_receipt
 from tasks.order_forms import BankReceipt, EventKind, OrderDecision, OrderForm, YooKassaNotification
 from tasks.order_state import find_order, transition
+from tasks.ticket_acts import act_on_ticket
+from tasks.ticket_forms import TicketAct, TicketForm
+from tasks.tickets import receive_ticket
 
 
-def apply_event(office: Office, event: Event, *, now: datetime) -> Recorded:
+def apply_event(  # noqa: PLR0911 - one way for each kind
+    office: Office, event: Event, *, now: datetime
+) -> Recorded:
     """Put an event into the ledger; repeating it changes nothing.
 
     Raises Refused for content that will never do, Transient when an outside system must be asked and does not answer.
@@ -41,6 +46,12 @@ def apply_event(office: Office, event: Event, *, now: datetime) -> Recorded:
                 return Recorded(str(event.payload["order"]), "taken up again")
             case EventKind.SHOWN:
                 return _page_opened(office, str(event.payload["order"]), now)
+            case EventKind.TICKET:
+                ticket = TicketForm.model_validate(event.payload)
+                return receive_ticket(office, event.source, ticket, event.received_at)
+            case EventKind.TICKET_ACT:
+                act = TicketAct.model_validate(event.payload)
+                return act_on_ticket(office, act, source=event.source, event_id=event.id, now=event.received_at)
             case unknown:
                 raise Refused("kind", f"no work for events of kind {unknown}")
     except ValidationError as error:

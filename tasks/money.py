@@ -44,10 +44,14 @@ _MONEY_HOLDS = ("underpaid", "payment_canceled", "payment_unknown")
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of an event: the order that can now go on, if it is known, and one line for the log."""
+    """What became of an event: the order that can now go on, if it is known, and one line for the log.
+
+    `about` is the number of what else it concerned, whose letters go out at once.
+    """
 
     order: str | None
     outcome: str
+    about: str | None = None
 
 
 def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Recorded:

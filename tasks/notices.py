@@ -127,8 +127,13 @@ class DueNotice:
     secret_purpose: str | None
 
 
-def due_notices(office: Office, *, now: datetime, order: str | None = None, limit: int = 100) -> list[DueNotice]:
-    """Notices to send now: queued ones, and those left in the middle of sending for longer than DOUBT."""
+def due_notices(
+    office: Office, *, now: datetime, order: str | None = None, about: str | None = None, limit: int = 100
+) -> list[DueNotice]:
+    """Notices to send now: queued ones, and those left in the middle of sending for longer than DOUBT.
+
+    Those of one order, those about one number (a ticket, a window), or all.
+    """
     ready = or_(
         and_(Notice.state == NoticeState.QUEUED, Notice.next_try_at <= now),
         and_(Notice.state == NoticeState.SENDING, Notice.next_try_at <= now - DOUBT),
@@ -136,6 +141,8 @@ def due_notices(office: Office, *, now: datetime, order: str | None = None, limi
     query = select(Notice).where(ready).order_by(Notice.id).limit(limit)
     if order is not None:
         query = query.join(Order).where(Order.number == order)
+    if about is not None:
+        query = query.where(Notice.about == about)
     with reading(office.sessions) as session:
         return [DueNotice(row.id, row.kind, row.facts, row.secret_purpose) for row in session.scalars(query)]
 

@@ -43,9 +43,9 @@ def fulfil(session: Session, *, subject: str, evidence: str, now: datetime, what
     return len(rows)
 
 
-def lift(session: Session, *, subject: str, why: str, now: datetime) -> None:
-    """Nothing is owed on that subject any more: the order was cancelled or rejected."""
-    for row in _open(session, subject, None):
+def lift(session: Session, *, subject: str, why: str, now: datetime, what: str | None = None) -> None:
+    """Nothing is owed on that subject any more, or nothing whose wording begins so."""
+    for row in _open(session, subject, what):
         row.state, row.fulfilled_at, row.evidence = ObligationState.LIFTED, now, why
 
 

@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     DECISION = "order.decision"
     SHOWN = "secret.shown"
     GO_ON = "order.go_on"
+    TICKET = "ticket.created"
+    TICKET_ACT = "ticket.act"
 
 
 class _Form(BaseModel):

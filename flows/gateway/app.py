@@ -24,6 +24,7 @@ log = logging.getLogger("dogovor.gateway")
 _STATUS: dict[type[Refused], int] = {
     webhooks.Forged: 401,
     webhooks.Unreadable: 422,
+    webhooks.Unknown: 404,
     TooLarge: 413,
     TooSlow: 408,
     TooMany: 429,

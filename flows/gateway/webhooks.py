@@ -1,26 +1,29 @@
-"""Webhooks: orders signed as Standard Webhooks, and YooKassa's unsigned notifications."""
+"""Webhooks: orders and tickets signed as Standard Webhooks, and YooKassa's unsigned notifications."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from blocks.errors import Refused
-from blocks.ledger import transaction
+from blocks.errors import NotFound, Refused
+from blocks.ledger import reading, transaction
 from blocks.office import Office
 from blocks.settings import Settings
 from flows import runtime
 from flows.gateway.edge import address_of, is_within, read_body
 from tasks.inbox import put_event
 from tasks.order_forms import EventKind, OrderForm, YooKassaNotification
+from tasks.ticket_acts import ticket_of_source
+from tasks.ticket_forms import USER_ACTS, TicketAct, TicketForm
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+Form = TypeVar("Form", bound=BaseModel)
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -30,6 +33,10 @@ class Forged(Refused):
 
 class Unreadable(Refused):
     """Raised when the content of a genuine event does not read."""
+
+
+class Unknown(Refused):
+    """Raised when an event names something that its source did not send."""
 
 
 class Acknowledged(BaseModel):
@@ -66,27 +73,54 @@ def _store(office: Office, source: str, event_id: str, kind: EventKind, payload:
     return Acknowledged(duplicate=not stored)
 
 
-_ORDER_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": OrderForm.model_json_schema(ref_template="#/$defs/{model}")}},
-    }
-}
+def _signed_body(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.post("/orders", status_code=202, openapi_extra=_ORDER_BODY)
-async def orders(request: Request, office: InOffice) -> Acknowledged:
-    """An order, signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature). Repeat it freely."""
+async def _read_signed(request: Request, office: Office, model: type[Form]) -> tuple[str, str, Form]:
+    """Who signed an event, its id, and its form. Raises Forged, Unreadable and what `read_body` raises."""
     body = await read_body(request)
     source = verified_source(office.settings, body, request.headers)
     event_id = request.headers.get("webhook-id", "")
     if not _EVENT_ID.fullmatch(event_id):
         raise Unreadable("event_id", "webhook-id is 1 to 128 letters, digits and . _ : -")
     try:
-        form = OrderForm.model_validate_json(body)
+        return source, event_id, model.model_validate_json(body)
     except ValidationError as error:
         raise Unreadable("content", _where(error)) from None
+
+
+@router.post("/orders", status_code=202, openapi_extra=_signed_body(OrderForm))
+async def orders(request: Request, office: InOffice) -> Acknowledged:
+    """An order, signed as Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature). Repeat it freely."""
+    source, event_id, form = await _read_signed(request, office, OrderForm)
     return await run_in_threadpool(_store, office, source, event_id, EventKind.ORDER, form.model_dump(mode="json"))
+
+
+@router.post("/tickets", status_code=202, openapi_extra=_signed_body(TicketForm))
+async def tickets(request: Request, office: InOffice) -> Acknowledged:
+    """A ticket, signed as an order is. Its number goes to its sender by e-mail."""
+    source, event_id, form = await _read_signed(request, office, TicketForm)
+    return await run_in_threadpool(_store, office, source, event_id, EventKind.TICKET, form.model_dump(mode="json"))
+
+
+@router.post("/tickets/acts", status_code=202, openapi_extra=_signed_body(TicketAct))
+async def ticket_acts(request: Request, office: InOffice) -> Acknowledged:
+    """What its user adds to a ticket of the same source: an answer, or an escalation with its reason (OT-7)."""
+    source, event_id, act = await _read_signed(request, office, TicketAct)
+    if act.act not in USER_ACTS:
+        raise Unreadable("act", "a source may answer and escalate")
+    return await run_in_threadpool(_store_act, office, source, event_id, act)
+
+
+def _store_act(office: Office, source: str, event_id: str, act: TicketAct) -> Acknowledged:
+    with reading(office.sessions) as session:
+        try:
+            ticket_of_source(session, source, act.ticket)
+        except NotFound:
+            raise Unknown("ticket", "this source sent no such ticket") from None
+    return _store(office, source, event_id, EventKind.TICKET_ACT, act.model_dump(mode="json"))
 
 
 @router.post("/yookassa")

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from playwright.sync_api import Page
 from sqlalchemy import func, select
 
-from blocks.ledger import InboxEvent, InboxState, Order, OrderState, Service, ServiceState, reading
+from blocks.ledger import (
+    InboxEvent,
+    InboxState,
+    Notice,
+    Order,
+    OrderState,
+    Outage,
+    Service,
+    ServiceState,
+    Ticket,
+    Window,
+    Work,
+    WorkState,
+    reading,
+)
 from flows.cli import demo_play
 from flows.cli.bench_play import active, fill
 from flows.cli.demo_play import COMPANY, PERSON, Demo
@@ -20,6 +39,16 @@ from tasks.stories import order_numbers, story_of
 from tests.conftest import eventually
 from tests.servers.chromium import chromium_page
 
+TICKET = {
+    "ticket": "desk-t-1",
+    "agreement": "KS",
+    "kind": "technical",
+    "sender": "customer@example.net",
+    "subject": "Нет звука",
+    "substance": "Собеседник не слышит",
+    "occurred": "сегодня в десять",
+    "actions": "Перезапустил приложение",
+}
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900)]
 
 
@@ -64,7 +93,7 @@ def place(demo: Demo, order: str, item: dict[str, Any], customer: dict[str, Any]
 
 def test_every_deployment_is_there_and_scheduled_runs_appear(stack: DemoStack) -> None:
     deployments = {row["name"]: row for row in api(stack, "/deployments/filter", {})}
-    assert len(deployments) == 12
+    assert len(deployments) == 30
     zones = {schedule["schedule"]["timezone"] for row in deployments.values() for schedule in row["schedules"]}
     assert zones == {"Europe/Moscow"}
     form = deployments["submit-order"]["parameter_openapi_schema"]
@@ -155,13 +184,26 @@ def test_every_watch_and_every_form_runs_to_its_end(stack: DemoStack, demo: Demo
         "ask-terms": {"clause": "KS-4.1", "facts": facts},
         "record-receipt": {"receipt": receipt},
         "report-bad-run": {"failed_run": "a-run", "what": "keep-orders: Failed"},
+        "watch-service": {},
+        "probe-services": {"hours": 0.004},
+        "read-support-mail": {},
+        "submit-ticket": {"form": TICKET},
+        "open-outage": {"form": {"service": "messages", "operator": "О. Петрова", "what": "Нет связи с узлом"}},
+        "availability-report": {"agreement": "KS", "kind": "year", "year": datetime.now(UTC).year},
     }
     runs = {name: run_deployment(stack, name, values) for name, values in parameters.items()}
     ended = {name: wait_run(stack, run, "Completed") for name, run in runs.items()}
     assert set(ended.values()) == {"Completed"}, ended
     demo.wait_active("watched-1")
     keys = {row["key"] for row in api(stack, "/artifacts/latest/filter", {})}
-    assert {"open-obligations", "connections", "clause-ks-4-1", f"order-{number.lower()}"} <= keys
+    assert {"open-obligations", "connections", "clause-ks-4-1", f"order-{number.lower()}", "open-tickets"} <= keys
+    with reading(demo.sessions) as session:
+        ticket, outage = session.scalars(select(Ticket)).one(), session.scalars(select(Outage)).one()
+    shown = run_deployment(stack, "show-ticket", {"ticket": ticket.number})
+    assert wait_run(stack, shown, "Completed") == "Completed"
+    ending = {"outage": outage.number, "operator": "О. Петрова", "reason": "узел заменён"}
+    closed = run_deployment(stack, "close-outage", {"form": ending})
+    assert wait_run(stack, closed, "Completed") == "Completed"
 
 
 def test_no_secret_reaches_prefect_or_a_log(stack: DemoStack, demo: Demo) -> None:
@@ -241,3 +283,61 @@ def letters_by_order(outbox: Path) -> dict[str, int]:
             number = content.split(marker)[1].split(b".zip")[0].decode()
             found[number] = found.get(number, 0) + 1
     return found
+
+
+def picture(page: Page, path: Path, url: str) -> str:
+    """Open a page, keep its picture, and give its HTML."""
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=path, full_page=True)
+    return page.content()
+
+
+@pytest.mark.clause("KS-3.7", "OCP-P3.2.5", "OCP-P3.2.6")
+def test_ks_3_7_a_saturday_is_planned_agreed_in_the_ui_and_run_under_a_forced_clock(
+    stack: DemoStack, demo: Demo, tmp_path: Path
+) -> None:
+    today = datetime.now(ZoneInfo("Europe/Moscow")).date()
+    saturday = today + timedelta(days=(5 - today.weekday()) % 7 + 21)
+    opens = datetime.combine(saturday, time_of_day(9), ZoneInfo("Europe/Moscow"))
+    status = f"{stack.gateway_url}/status"
+    for runbook in ("upgrade-messages", "replace-storage"):
+        run = run_deployment(stack, "queue-work", {"work": {"runbook": runbook, "operator": "О. Петрова"}})
+        assert wait_run(stack, run, "Completed") == "Completed"
+    asked_on = (opens - timedelta(days=8)).isoformat()
+    plan = run_deployment(stack, "plan-maintenance", {"as_of": asked_on})
+    assert wait_run(stack, plan, "Completed") == "Completed"
+    with reading(demo.sessions) as session:
+        window = session.scalars(select(Window)).one()
+    assert (window.starts_at, window.needs_agreement) == (opens, True), "a week later than asked: five days' notice"
+    named = {
+        "flow_runs": {"name": {"any_": [f"agreement on {window.number}"]}, "state": {"name": {"any_": ["Suspended"]}}}
+    }
+    eventually(lambda: len(api(stack, "/flow_runs/filter", named)) == 1, within_s=90)
+    waiting = api(stack, "/flow_runs/filter", named)[0]["id"]
+    early = run_deployment(stack, "run-maintenance-window", {"window": window.number, "as_of": opens.isoformat()})
+    assert wait_run(stack, early, "Completed") == "Failed", "nobody has agreed yet"
+    with chromium_page() as page:
+        before = picture(page, tmp_path / "status-before.png", status)
+        assert window.number in before
+        assert "запланированы" in before
+        picture(page, tmp_path / "approval.png", f"{stack.prefect_url.removesuffix('/api')}/runs/flow-run/{waiting}")
+        answer = {"operator": "О. Петрова", "who": "Дежурный Оператора", "proof": "письмо 17", "agreed": True}
+        resume = f"/flow_runs/{waiting}/resume"
+        eventually(lambda: api(stack, resume, {"run_input": answer})["status"] == "ACCEPT", within_s=60)
+        assert wait_run(stack, waiting, "Completed") == "Completed"
+        run = run_deployment(stack, "run-maintenance-window", {"window": window.number, "as_of": opens.isoformat()})
+        eventually(lambda: "идут работы" in httpx.get(status, trust_env=False).text, within_s=90)
+        assert "Идут работы" in picture(page, tmp_path / "status-during.png", status)
+        assert wait_run(stack, run, "Completed") == "Completed"
+        after = picture(page, tmp_path / "status-after.png", status)
+    assert "Обновление сервера сообщений: выполнено" in after
+    assert "возвращено в прежнее состояние" in after
+    calendar = httpx.get(f"{status}.ics", trust_env=False)
+    assert f"UID:{window.number}@dogovor" in calendar.text
+    with reading(demo.sessions) as session:
+        kinds = session.scalars(select(Notice.kind).where(Notice.about == window.number)).all()
+        states = session.scalars(select(Work.state).order_by(Work.id)).all()
+    assert Counter(kinds)["works_planned"] == Counter(kinds)["works_done"] >= 2
+    assert states == [WorkState.DONE, WorkState.UNDONE]
+    assert (stack.home / "messages.version").read_text().strip() == "2"
