@@ -75,8 +75,8 @@ class Dispatcher:
         while self._office.support_mail is not None:
             try:
                 await asyncio.to_thread(take_mail, self._office, now=runtime.now())
-            except Exception as error:
-                log.error("mail to support waits: %s", type(error).__name__, exc_info=error)
+            except Exception:
+                log.exception("mail to support waits")
             await asyncio.sleep(MAIL_SECONDS)
 
     async def _sweep(self) -> None:

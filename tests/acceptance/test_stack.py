@@ -49,6 +49,13 @@ TICKET = {
     "occurred": "сегодня в десять",
     "actions": "Перезапустил приложение",
 }
+OUTAGE = {
+    "service": "messages",
+    "operator": "О. Петрова",
+    "what": "Нет связи с узлом",
+    "began_at": datetime.now(UTC).isoformat(),
+    "by_logs": True,
+}
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900)]
 
 
@@ -188,12 +195,12 @@ def test_every_watch_and_every_form_runs_to_its_end(stack: DemoStack, demo: Demo
         "probe-services": {"hours": 0.004},
         "read-support-mail": {},
         "submit-ticket": {"form": TICKET},
-        "open-outage": {"form": {"service": "messages", "operator": "О. Петрова", "what": "Нет связи с узлом"}},
+        "open-outage": {"form": OUTAGE},
         "availability-report": {"agreement": "KS", "kind": "year", "year": datetime.now(UTC).year},
     }
     runs = {name: run_deployment(stack, name, values) for name, values in parameters.items()}
-    ended = {name: wait_run(stack, run, "Completed") for name, run in runs.items()}
-    assert set(ended.values()) == {"Completed"}, ended
+    ends = {name: wait_run(stack, run, "Completed") for name, run in runs.items()}
+    assert set(ends.values()) == {"Completed"}, ends
     demo.wait_active("watched-1")
     keys = {row["key"] for row in api(stack, "/artifacts/latest/filter", {})}
     assert {"open-obligations", "connections", "clause-ks-4-1", f"order-{number.lower()}", "open-tickets"} <= keys
@@ -201,7 +208,8 @@ def test_every_watch_and_every_form_runs_to_its_end(stack: DemoStack, demo: Demo
         ticket, outage = session.scalars(select(Ticket)).one(), session.scalars(select(Outage)).one()
     shown = run_deployment(stack, "show-ticket", {"ticket": ticket.number})
     assert wait_run(stack, shown, "Completed") == "Completed"
-    ending = {"outage": outage.number, "operator": "О. Петрова", "reason": "узел заменён"}
+    ended = datetime.now(UTC).isoformat()
+    ending = {"outage": outage.number, "operator": "О. Петрова", "ended_at": ended, "note": "узел заменён"}
     closed = run_deployment(stack, "close-outage", {"form": ending})
     assert wait_run(stack, closed, "Completed") == "Completed"
 

@@ -158,6 +158,15 @@ def test_a_reply_of_somebody_else_is_never_an_answer_and_waits_for_a_person(desk
     assert take_mail(office, now=LATER) == Taken()
 
 
+def test_a_senders_domain_may_be_written_in_either_of_its_forms(desk: tuple[Office, Path]) -> None:
+    office, path = desk
+    number = put_ticket(office, sender="user@пример.test")
+    deliver(path, mail("да", sender="user@xn--e1afmkfd.test", subject=f"Re: {number}"))
+    assert take_mail(office, now=LATER) == Taken(stored=1)
+    drain(office, LATER)
+    assert happened(office, number) == ["received", "answered"]
+
+
 def test_a_forged_reference_to_a_letter_of_ours_is_a_new_ticket(desk: tuple[Office, Path]) -> None:
     office, path = desk
     first = put_ticket(office, agreement="KS")

@@ -193,6 +193,7 @@ def test_ot_7_an_escalation_goes_ahead_of_the_queue_at_any_hour(office: Office) 
     rows = open_tickets(office, night + 21 * MINUTE)
     assert [(row.number, row.overdue) for row in rows] == [(second, True), (first, False)]
     act(office, second, "reacted", night + 22 * MINUTE)
+    assert [row.number for row in open_tickets(office, night + 23 * MINUTE)] == [second, first]
     act(office, second, "escalated", night + 30 * MINUTE, text="Всё ещё стоят")
     assert owed(office, second) == {"OT-7 look at the escalated ticket (2)": night + 50 * MINUTE}
 
