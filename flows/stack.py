@@ -36,6 +36,9 @@ def environment(home: Path, prefect_port: int) -> dict[str, str]:
         "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # Marking what merely waits for a free slot as late makes SQLite's writers wait for one another for a minute.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "60",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_API_REQUEST_TIMEOUT": "10",
         "PREFECT_CLIENT_MAX_RETRIES": "2",

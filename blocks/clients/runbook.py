@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
 
 BEAT_SECONDS = 1.0
 _TAIL_BYTES = 2000
+_GUARD = str(Path(__file__).with_name("runbook_guard.py"))
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,23 @@ class Ran:
 def run_command(argv: Sequence[str], *, timeout_s: float, beat: Callable[[], bool]) -> Ran:
     """Run a command for at most `timeout_s` seconds while `beat`, asked every second, says to go on.
 
-    A command that cannot be started ends with code 127. What it prints is not kept but for its last line, which is
+    It runs under a guard, so that nothing it started outlives it or us. One that cannot be started ends with code 127.
+    What it prints is not kept but for its last line, which is
     for people: a runbook prints no secret there.
     """
     began = time.monotonic()
     with TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(  # noqa: S603 - from the operator's catalogue, never from a form
-                list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        except OSError as error:
-            return Ran(127, time.monotonic() - began, f"cannot start: {error.strerror}")
+        process = subprocess.Popen(  # noqa: S603 - from the operator's catalogue, never from a form
+            [sys.executable, _GUARD, str(os.getpid()), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         code = _wait(process, began + timeout_s, beat)
         seconds = time.monotonic() - began
         output.seek(max(output.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
         lines = output.read().decode("utf-8", "replace").strip().splitlines()
-        return Ran(code, seconds, lines[-1][:200] if lines else "")
+        return Ran(code, seconds, "".join(char for char in lines[-1] if char.isprintable())[:200] if lines else "")
 
 
 def _wait(process: subprocess.Popen[bytes], until: float, beat: Callable[[], bool]) -> int | None:
@@ -61,6 +63,5 @@ def _wait(process: subprocess.Popen[bytes], until: float, beat: Callable[[], boo
             except subprocess.TimeoutExpired:
                 continue
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # children that outlived the command
+        process.terminate()  # the guard ends whatever the command started
         process.wait()

@@ -65,7 +65,7 @@ def api(stack: DemoStack, path: str, body: dict[str, Any] | None = None) -> Any:
     503 is Prefect's word for "SQLite was locked, nothing was written, ask again"; its own clients do so.
     """
     with httpx.Client(base_url=stack.prefect_url, timeout=90, trust_env=False) as http:
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 180
         while True:
             answer = http.get(path) if body is None else http.post(path, json=body)
             if answer.status_code != 503 or time.monotonic() > give_up:
@@ -87,7 +87,7 @@ def run_state(stack: DemoStack, run: str) -> str:
 
 
 def wait_run(stack: DemoStack, run: str, *wanted: str) -> str:
-    eventually(lambda: run_state(stack, run) in (*wanted, "Failed", "Crashed"), within_s=90)
+    eventually(lambda: run_state(stack, run) in (*wanted, "Failed", "Crashed"), within_s=240)
     return run_state(stack, run)
 
 
