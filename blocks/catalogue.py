@@ -50,6 +50,7 @@ class Runbook(Frozen):
     title: str
     services: tuple[Name, ...]
     minutes: Annotated[int, Field(ge=1, le=600)]
+    check_minutes: Annotated[int, Field(ge=1, le=60)] = 2
     undo_minutes: Annotated[int, Field(ge=0, le=600)]
     apply: Argv
     check: Argv
@@ -57,8 +58,8 @@ class Runbook(Frozen):
 
     @property
     def room(self) -> timedelta:
-        """What must be left of a window to begin: the time to do it and the time to take it back."""
-        return timedelta(minutes=self.minutes + self.undo_minutes)
+        """What must be left of a window to begin: the time to do it, to prove it, and to take it back."""
+        return timedelta(minutes=self.minutes + self.check_minutes + self.undo_minutes)
 
 
 class Catalogue(Frozen):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from itertools import chain
+from uuid import uuid4
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, create_markdown_artifact
@@ -19,12 +21,13 @@ from flows.windows import run_window
 from reports.window_plan import plan_markdown
 from reports.window_report import window_markdown
 from tasks.window_answers import decide_window as decide
+from tasks.window_answers import decide_work as settle_work
 from tasks.window_answers import record_answer
-from tasks.window_proposal import plan_proposal, propose
+from tasks.window_proposal import plan_proposals
 from tasks.window_run import due_windows
 from tasks.window_views import window_report
 from tasks.windows import plan_window, queue_work
-from tasks.works_forms import OperatorAnswer, PlanForm, WindowDecision, WorkForm
+from tasks.works_forms import OperatorAnswer, PlanForm, WindowDecision, WorkDecision, WorkForm
 
 ANSWER_DAYS = 60
 
@@ -40,27 +43,26 @@ def queue_a_work(work: WorkForm) -> str:
 @flow(name="plan-maintenance", persist_result=False, timeout_seconds=600)
 async def plan_maintenance(
     plan: PlanForm | None = None, dry_run: bool = False, as_of: datetime | None = None
-) -> str | None:
-    """Check a window against every agreement and plan it; without a plan, next Saturday's for the queued works."""
-    office, now, key = runtime.office(), as_of or runtime.now(), f"plan:{flow_run.id}"
-    form = plan or await asyncio.to_thread(propose, office, now=now)
-    if form is None:
-        get_run_logger().info("no works are queued")
-        return None
-    made = await asyncio.to_thread(
-        plan_window if plan else plan_proposal, office, form, key=key, now=now, dry_run=dry_run
-    )
-    text = plan_markdown(made.number, made.form.starts_at, made.form.minutes, made.services, made.verdict)
-    await acreate_markdown_artifact(key=f"plan-{(made.number or 'draft').lower()}", markdown=text, description="A plan")
+) -> list[str]:
+    """Check a window against every agreement and plan it; without a plan, windows for all the queued works."""
+    office, now, key = runtime.office(), runtime.at(as_of), f"plan:{flow_run.id}"
+    if plan is None:
+        made = await asyncio.to_thread(plan_proposals, office, key=key, now=now, dry_run=dry_run)
+    else:
+        made = [await asyncio.to_thread(plan_window, office, plan, key=key, now=now, dry_run=dry_run)]
     await asyncio.to_thread(send_due, office, now=now)
-    if not made.verdict.accepted:
-        raise Refused("plan", "; ".join(f"{broken.clause}: {broken.what}" for broken in made.verdict.broken))
-    if made.number:
-        if made.verdict.needs_agreement:
-            await ask_agreement(made.number)
-        await start_window(made.number, key=f"window:{made.number}", at=made.form.starts_at)
-    get_run_logger().info("%s: %s", made.number or "a dry run", "; ".join(made.services))
-    return made.number or None
+    for n, one in enumerate(made, 1):
+        text = plan_markdown(one.number, one.form.starts_at, one.form.minutes, one.services, one.verdict)
+        await acreate_markdown_artifact(key=f"plan-{one.number.lower() or n}", markdown=text, description="A plan")
+        if one.number:
+            if one.verdict.needs_agreement:
+                await ask_agreement(one.number)
+            await start_window(one.number, key=f"window:{one.number}", at=one.form.starts_at)
+    refused = [f"{broken.clause}: {broken.what}" for one in made for broken in one.verdict.broken if not one.number]
+    if refused:
+        raise Refused("plan", "; ".join(refused))
+    get_run_logger().info("%s", ", ".join(one.number or "a dry run" for one in made) or "no works are queued")
+    return [one.number for one in made if one.number]
 
 
 class Agreement(RunInput):
@@ -69,7 +71,8 @@ class Agreement(RunInput):
     operator: str
     who: str
     proof: str
-    agreed: bool = False
+    agreed: bool
+    answered_at: datetime | None = None
 
 
 @flow(name="agree-window", flow_run_name="agreement on {window}", persist_result=False)
@@ -81,9 +84,14 @@ def agree_window(window: str, as_of: datetime | None = None) -> str:
         wait_for_input=asked, key="agreement", timeout=int(timedelta(days=ANSWER_DAYS).total_seconds())
     )
     form = OperatorAnswer(
-        window=window, agreed=answer.agreed, who=answer.who, proof=answer.proof, operator=answer.operator
+        window=window,
+        agreed=answer.agreed,
+        who=answer.who,
+        proof=answer.proof,
+        operator=answer.operator,
+        answered_at=answer.answered_at,
     )
-    now = as_of or runtime.now()
+    now = runtime.at(as_of)
     told = record_answer(office, form, now=now)
     send_due(office, now=now)
     return told
@@ -98,15 +106,21 @@ def decide_window(decision: WindowDecision) -> str:
     return told
 
 
+@flow(name="decide-work", flow_run_name="{decision.work}: {decision.action}", persist_result=False)
+def decide_work(decision: WorkDecision) -> str:
+    """Cancel a queued work, or settle one that a window left with a person or took back."""
+    return settle_work(runtime.office(), decision, now=runtime.now())
+
+
 @flow(name="run-maintenance-window", persist_result=False, timeout_seconds=24 * 3600)
 def run_maintenance_window(window: str = "", as_of: datetime | None = None) -> dict[str, str]:
     """Run a window, or every one whose time has come: works one by one, proven or taken back, closed in time."""
     office, clock = runtime.office(), runtime.clock(as_of)
     results: dict[str, str] = {}
     refused: list[str] = []
-    for number in [window] if window else due_windows(office, now=clock()):
+    for number in [window] if window else chain(*due_windows(office, now=clock())):
         try:
-            results[number] = run_window(office, number, owner=str(flow_run.id), clock=clock)
+            results[number] = run_window(office, number, owner=f"{flow_run.id}:{uuid4().hex[:8]}", clock=clock)
         except Refused as error:
             refused.append(str(error))
         text = window_markdown(window_report(office, number))

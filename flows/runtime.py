@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from blocks.errors import Refused
 from blocks.office import Office, open_office
 from blocks.settings import load_settings
 
@@ -22,9 +23,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def at(as_of: datetime | None) -> datetime:
+    """`as_of`, or now. Raises Refused for a forced clock in production: that is for rehearsals."""
+    if as_of is not None and office().settings.environment == "production":
+        raise Refused("clock", "the clock is not forced in production")
+    return as_of or now()
+
+
 def clock(as_of: datetime | None) -> Callable[[], datetime]:
     """A clock that goes on from `as_of`, or the real one: work that takes its time is dated as it goes."""
     if as_of is None:
         return now
-    began = time.monotonic()
-    return lambda: as_of + timedelta(seconds=time.monotonic() - began)
+    start, began = at(as_of), time.monotonic()
+    return lambda: start + timedelta(seconds=time.monotonic() - began)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterName,
+)
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
@@ -33,9 +41,29 @@ async def start_once(
         log.warning("%s for %s is not started: the deployment is not there yet", name, parameters)
 
 
+async def alive(deployment: str, title: str | None = None) -> tuple[int, int]:
+    """How many runs of a deployment (of that title) are under way or about to start, and how many there were."""
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[title])) if title else None
+    async with get_client() as client:
+        runs = await client.read_flow_runs(
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])), flow_run_filter=named
+        )
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    return sum(_is_near(run, soon) for run in runs), len(runs)
+
+
+def _is_near(run: FlowRun, soon: datetime) -> bool:
+    if run.state is None or run.state.is_final():
+        return False
+    return not run.state.is_scheduled() or (run.expected_start_time or soon) <= soon
+
+
 async def ask_agreement(window: str) -> None:
-    """Start the run that waits for the Operator's answer on a window; the same run is found again."""
-    await start_once("agree-window", {"window": window}, key=f"agree:{window}", title=f"agreement on {window}")
+    """Start the run that waits for the Operator's answer on a window, unless one waits already."""
+    title = f"agreement on {window}"
+    waiting, before = await alive("agree-window", title)
+    if not waiting:
+        await start_once("agree-window", {"window": window}, key=f"agree:{window}:{before}", title=title)
 
 
 async def start_window(window: str, *, key: str, at: datetime | None = None) -> None:

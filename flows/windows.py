@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
 from blocks.errors import Refused
+from blocks.ledger import WorkState
 from blocks.office import Office
 from flows.fulfilment import send_due
 from reports.window_report import window_pdf
 from tasks.documents import keep_document
-from tasks.window_run import close_window, next_turn, open_window, perform, tell_not_opened
+from tasks.window_run import (
+    close_window,
+    hold_lease,
+    next_turn,
+    open_window,
+    perform,
+    tell_not_opened,
+    waits_for_a_person,
+)
 from tasks.window_views import REPORT_KEY, unreported, window_report
+
+HAND_WORK_SECONDS = 2.0
+"""How often a window for works done by hand is looked at."""
 
 
 def run_window(office: Office, number: str, *, owner: str, clock: Callable[[], datetime]) -> str:
@@ -26,9 +39,13 @@ def run_window(office: Office, number: str, *, owner: str, clock: Callable[[], d
         tell_not_opened(office, number, str(error), now=clock())
         send_due(office, now=clock())
         raise
-    while (turn := next_turn(office, number, now=clock())) is not None:
-        perform(office, number, turn, owner=owner, clock=clock)
-        send_due(office, now=clock())
+    while (turn := next_turn(office, number, owner=owner, now=clock())) is not None:
+        if perform(office, number, turn, owner=owner, clock=clock) is WorkState.HANDED:
+            send_due(office, now=clock())
+    while waits_for_a_person(office, number, now=clock()):
+        if not hold_lease(office, number, owner=owner, now=clock()):
+            raise Refused("lease", f"{number} was taken over by another worker")
+        time.sleep(HAND_WORK_SECONDS)
     result = close_window(office, number, owner=owner, now=clock())
     keep_report(office, number, now=clock())
     send_due(office, now=clock())

@@ -51,7 +51,9 @@ def lift(session: Session, *, subject: str, why: str, now: datetime, what: str |
 
 def _open(session: Session, subject: str, what: str | None) -> list[Obligation]:
     query = select(Obligation).where(Obligation.subject == subject, Obligation.state == ObligationState.OPEN)
-    return list(session.scalars(query if what is None else query.where(Obligation.what.startswith(what))))
+    return list(
+        session.scalars(query if what is None else query.where(Obligation.what.startswith(what, autoescape=True)))
+    )
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 
 from blocks.catalogue import Runbook
 from blocks.clients.runbook import Ran, run_command
-from blocks.errors import Refused
-from blocks.ledger import Approval, Window, WindowState, Work, WorkState, reading, transaction
+from blocks.errors import NotFound, Refused, Transient
+from blocks.ledger import Approval, Window, WindowEvent, WindowState, Work, WorkState, reading, transaction
 from blocks.office import Office
 from blocks.terms.works import Kind
 from blocks.terms.works_plan import check_plan
 from tasks.notices import queue_operator_notice
-from tasks.window_proposal import MARGIN_MINUTES
-from tasks.windows import cancel, facts_of, find_window, notice_facts, story, tell_again, untold
+from tasks.window_facts import facts_of
+from tasks.windows import MARGIN_MINUTES, cancel, find_window, notice_facts, story, tell_again, untold
 from tasks.works_forms import PlanForm
 
 LEASE = timedelta(minutes=2)
@@ -37,14 +37,16 @@ _RESULTS = {
 }
 
 
-def due_windows(office: Office, *, now: datetime) -> list[str]:
-    """Windows that a worker should run now: those whose time has come, and open ones that nobody holds."""
-    ready = or_(
-        and_(Window.state == WindowState.PLANNED, Window.starts_at <= now, Window.ends_at > now),
-        and_(Window.state == WindowState.OPEN, or_(Window.lease_until.is_(None), Window.lease_until < now)),
-    )
+def due_windows(office: Office, *, now: datetime) -> tuple[list[str], list[str]]:
+    """Windows whose time has come, and open ones that nobody holds."""
+    coming = and_(Window.state == WindowState.PLANNED, Window.starts_at <= now, Window.ends_at > now)
+    left = and_(Window.state == WindowState.OPEN, or_(Window.lease_until.is_(None), Window.lease_until < now))
     with reading(office.sessions) as session:
-        return list(session.scalars(select(Window.number).where(ready).order_by(Window.starts_at)))
+        found = [
+            list(session.scalars(select(Window.number).where(ready).order_by(Window.starts_at)))
+            for ready in (coming, left)
+        ]
+        return found[0], found[1]
 
 
 def open_window(office: Office, number: str, *, owner: str, now: datetime) -> bool:
@@ -86,10 +88,21 @@ def _may_open(office: Office, session: Session, window: Window, now: datetime) -
         services=tuple(window.services),
         discovered_at=window.discovered_at,
     )
-    agreed = answer.agreed if answer else None
-    facts = facts_of(office, session, form, window.services, now=window.planned_at, besides=window.id, agreed=agreed)
+    facts = facts_of(
+        office,
+        session,
+        form,
+        window.services,
+        proposed_at=window.planned_at,
+        now=now,
+        besides=window.id,
+        agreed=answer.agreed if answer else None,
+    )
+    further = facts.agreements - set(window.agreements)
+    if further:
+        raise Refused("terms", f"{window.number}: {', '.join(sorted(further))} now stand on it too: plan it anew")
     verdict = check_plan(facts, suggest=0)
-    if not verdict.accepted:
+    if not verdict.accepted and window.kind != Kind.EMERGENCY:
         raise Refused("terms", f"{window.number}: " + "; ".join(f"{d.clause}: {d.what}" for d in verdict.broken))
 
 
@@ -116,30 +129,75 @@ class Turn:
     recovering: bool
 
 
-def next_turn(office: Office, number: str, *, now: datetime) -> Turn | None:
-    """The next work of an open window; those with too little time left, or after one gone wrong, are queued again."""
+def next_turn(office: Office, number: str, *, owner: str, now: datetime) -> Turn | None:
+    """The next work of an open window; those with too little time left, or after one gone wrong, are queued again.
+
+    Raises Refused("lease") when another worker has taken the window over.
+    """
     with transaction(office.sessions) as session:
         window = find_window(session, number, lock=True)
+        if window.state is not WindowState.OPEN or window.lease_owner != owner:
+            raise Refused("lease", f"{number} was taken over by another worker")
+        window.lease_until = now + LEASE
         rows = session.scalars(
             select(Work)
             .where(Work.window_id == window.id, Work.state.in_([WorkState.RUNNING, WorkState.PLANNED]))
-            .order_by(Work.id)
+            .order_by(Work.position, Work.id)
         ).all()
-        handed = select(Work.number).where(Work.window_id == window.id, Work.state == WorkState.HANDED)
-        broken = session.scalars(handed).first()
         for work in sorted(rows, key=lambda row: row.state is not WorkState.RUNNING):
-            book = office.catalogue.runbook_of(work.runbook)
+            try:
+                book = office.catalogue.runbook_of(work.runbook)
+            except NotFound as error:
+                _hand_over(office, session, window, work, why=str(error), now=now)
+                continue
             if work.state is WorkState.RUNNING:
                 return Turn(work.number, book, recovering=True)
-            if not broken and now + book.room + MARGIN <= window.ends_at:
+            why_not = _why_not(session, window, book, now)
+            if not why_not:
                 work.state, work.began_at = WorkState.RUNNING, now
                 story(session, window, kind="work begun", why=f"{work.number} {work.title}", who="dogovor", now=now)
                 return Turn(work.number, book, recovering=False)
             work.state, work.window_id = WorkState.QUEUED, None
-            reason = f"{broken} у инженера" if broken else f"нужно {book.room}, времени мало"
-            why = f"{work.number}: {reason}"
+            why = f"{work.number}: {why_not}"
             story(session, window, kind="work put off", why=why, who="dogovor", now=now)
         return None
+
+
+def _why_not(session: Session, window: Window, book: Runbook, now: datetime) -> str:
+    """Why a work is not begun any more; empty when it is."""
+    handed = select(Work.number).where(Work.window_id == window.id, Work.state == WorkState.HANDED)
+    if broken := session.scalars(handed).first():
+        return f"{broken} у инженера"
+    if window.finish is not None:
+        return "окно велено закончить"
+    return "" if now + book.room + MARGIN <= window.ends_at else f"нужно {book.room}, времени мало"
+
+
+def _hand_over(office: Office, session: Session, window: Window, work: Work, *, why: str, now: datetime) -> None:
+    work.state, work.ended_at, work.detail = WorkState.HANDED, now, why
+    told = f"{work.number} {work.title}: {why}"
+    story(session, window, kind="work handed", why=told, who="dogovor", now=now)
+    queue_operator_notice(
+        session,
+        kind="work_handed",
+        key=f"work_handed:{work.number}:{window.number}",
+        operator=office.settings.operator_email,
+        facts={**notice_facts(office, window), "work": f"{work.number} {work.title}", "why": why},
+        now=now,
+    )
+
+
+def waits_for_a_person(office: Office, number: str, *, now: datetime) -> bool:
+    """Whether an open window is for works done by hand: it stays open to its end, or until a person finishes it."""
+    with reading(office.sessions) as session:
+        window = find_window(session, number)
+        ours = session.scalar(select(Work.id).where(Work.window_id == window.id).limit(1))
+        queued = any(row.kind == "work put off" for row in _events(session, window))
+        return ours is None and not queued and window.finish is None and now < window.ends_at
+
+
+def _events(session: Session, window: Window) -> list[WindowEvent]:
+    return list(session.scalars(select(WindowEvent).where(WindowEvent.window_id == window.id)))
 
 
 def perform(office: Office, number: str, turn: Turn, *, owner: str, clock: Clock) -> WorkState:
@@ -150,19 +208,33 @@ def perform(office: Office, number: str, turn: Turn, *, owner: str, clock: Clock
     with reading(office.sessions) as session:
         ends_at = find_window(session, number).ends_at
 
+    held_at, book = clock(), turn.book
+
+    def hold() -> bool:
+        """A ledger that does not answer for a moment ends no command while the lease lasts."""
+        nonlocal held_at
+        try:
+            if not hold_lease(office, number, owner=owner, now=clock()):
+                return False
+        except Transient:
+            return clock() < held_at + LEASE
+        held_at = clock()
+        return True
+
     def command(argv: tuple[str, ...], until: datetime) -> Ran:
-        seconds = max((until - clock()).total_seconds(), 1.0)
-        ran = run_command(argv, timeout_s=seconds, beat=lambda: hold_lease(office, number, owner=owner, now=clock()))
-        if not hold_lease(office, number, owner=owner, now=clock()):
+        if not hold():
+            raise Refused("lease", f"{number} was taken over by another worker")
+        ran = run_command(argv, timeout_s=max((until - clock()).total_seconds(), 1.0), beat=hold)
+        if not hold():
             raise Refused("lease", f"{number} was taken over by another worker")
         return ran
 
-    book = turn.book
+    proof = timedelta(minutes=book.check_minutes)
     undo_from = ends_at - timedelta(minutes=book.undo_minutes) - MARGIN
-    apply_until = min(clock() + timedelta(minutes=book.minutes), undo_from)
+    apply_until = min(clock() + timedelta(minutes=book.minutes), undo_from - proof)
     applied = None if turn.recovering else command(book.apply, apply_until)
     if applied is None or applied.well:
-        applied = command(book.check, undo_from)
+        applied = command(book.check, clock() + proof)
     if applied.well:
         return _finish(office, number, turn, state=WorkState.DONE, ran=applied, now=clock())
     undone = command(book.undo, max(ends_at - LAST_WORD, clock() + timedelta(minutes=book.undo_minutes)))
@@ -184,23 +256,17 @@ def hold_lease(office: Office, number: str, *, owner: str, now: datetime) -> boo
 
 
 def _finish(office: Office, number: str, turn: Turn, *, state: WorkState, ran: Ran, now: datetime) -> WorkState:
+    ended = "остановлено нами" if ran.code is None else f"код {ran.code}"
+    detail = f"{ended}, {ran.seconds:.0f} с" + (f": {ran.last_line}" if ran.last_line else "")
     with transaction(office.sessions) as session:
         window = find_window(session, number, lock=True)
         work = session.scalars(select(Work).where(Work.number == turn.number).with_for_update()).one()
-        ended = "остановлено нами" if ran.code is None else f"код {ran.code}"
-        work.state, work.ended_at = state, now
-        work.detail = f"{ended}, {ran.seconds:.0f} с" + (f": {ran.last_line}" if ran.last_line else "")
-        why = f"{work.number} {work.title}: {work.detail}"
-        story(session, window, kind=f"work {state.value}", why=why, who="dogovor", now=now)
         if state is WorkState.HANDED:
-            queue_operator_notice(
-                session,
-                kind="work_handed",
-                key=f"work_handed:{work.number}:{number}",
-                operator=office.settings.operator_email,
-                facts={**notice_facts(office, window), "work": f"{work.number} {work.title}", "why": work.detail},
-                now=now,
-            )
+            _hand_over(office, session, window, work, why=detail, now=now)
+        else:
+            work.state, work.ended_at, work.detail = state, now, detail
+            why = f"{work.number} {work.title}: {detail}"
+            story(session, window, kind=f"work {state.value}", why=why, who="dogovor", now=now)
     return state
 
 
@@ -212,10 +278,10 @@ def close_window(office: Office, number: str, *, owner: str, now: datetime) -> s
             return window.result or window.state.value
         if window.lease_owner != owner:
             raise Refused("lease", f"{number} was taken over by another worker")
-        works = session.scalars(select(Work).where(Work.window_id == window.id).order_by(Work.id)).all()
+        works = session.scalars(select(Work).where(Work.window_id == window.id).order_by(Work.position)).all()
         lines = [f"{work.title}: {_RESULTS.get(work.state, work.state.value)}" for work in works]
         window.state, window.closed_at, window.lease_until = WindowState.CLOSED, now, None
-        window.result = "; ".join(lines) or "работы не начинались"
+        window.result = "; ".join(lines) or window.finish or "время работ окончено"
         late = now > window.ends_at
         clause = "KS-3.7" if late and "KS" in window.agreements else None
         why = f"{window.result}{'; позже срока' if late else ''}"
@@ -235,7 +301,8 @@ def keep_windows(office: Office, *, now: datetime) -> int:
             .with_for_update(skip_locked=True)
         ).all()
         for window in rows:
-            cancel(office, session, window, why="Работы не начинались", who="dogovor", now=now)
+            missed = "Работы не начинались"
+            cancel(office, session, window, why=missed, public=missed, who="dogovor", now=now)
         late = select(Window).where(Window.state == WindowState.OPEN, Window.ends_at < now)
         for window in session.scalars(late):
             queue_operator_notice(

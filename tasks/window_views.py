@@ -38,6 +38,9 @@ _EVENTS = {
     "work done": "выполнено",
     "work undone": "не удалось, возвращено",
     "work handed": "передано инженеру",
+    "finish": "велено закончить",
+    "work queued": "снова в очереди",
+    "work cancelled": "работа отменена",
     "closed": "окно закрыто",
     "cancelled": "отменены",
 }
@@ -75,7 +78,7 @@ def window_report(office: Office, number: str) -> WindowReport:
 
 
 def _works(session: Session, window: Window) -> tuple[WorkLine, ...]:
-    rows = session.scalars(select(Work).where(Work.window_id == window.id).order_by(Work.id))
+    rows = session.scalars(select(Work).where(Work.window_id == window.id).order_by(Work.position))
     return tuple(
         WorkLine(
             number=row.number,

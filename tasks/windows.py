@@ -5,7 +5,6 @@ The Operator's agreement is kept by the ledger: without it the database refuses 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,30 +17,32 @@ from blocks.ledger import (
     Notice,
     Obligation,
     ObligationState,
-    Outage,
     Window,
     WindowEvent,
     WindowState,
     Work,
     WorkState,
     one_at_a_time,
+    reading,
     transaction,
 )
 from blocks.office import Office
 from blocks.terms.base import Deadline
-from blocks.terms.intervals import Interval
-from blocks.terms.works import Kind, OtherWindow, WorksFacts
+from blocks.terms.works import Kind
 from blocks.terms.works_ocp import ASTANA
 from blocks.terms.works_plan import PlanVerdict, check_plan
 from tasks import audience
 from tasks.notices import queue
 from tasks.numbering import add_numbered
 from tasks.obligations import lift, open_obligation
+from tasks.window_facts import check_emergency, facts_of
 from tasks.works_forms import PlanForm, WorkForm
 
 TELL = "tell "
+MARGIN_MINUTES = 5
+"""Kept free at the end of a window: for closing it and for clocks that differ."""
 AGREE = "have the Operator's agreement"
-_HORIZON = timedelta(days=900)
+_EMERGENCY = "emergency_told"
 _TEMPLATES = {Kind.PLANNED: "works_planned", Kind.DAILY: "works_planned", Kind.URGENT: "works_urgent"}
 
 
@@ -88,80 +89,63 @@ def find_window(session: Session, number: str, *, lock: bool = False) -> Window:
     return found
 
 
-def facts_of(
-    office: Office,
-    session: Session,
-    form: PlanForm,
-    services: Sequence[str],
-    *,
-    now: datetime,
-    besides: int | None = None,
-    agreed: bool | None = None,
-) -> WorksFacts:
-    """A plan with everything that bears on it: other windows on the same agreements, and the downtime under OT."""
-    agreements = office.catalogue.agreements_of(frozenset(services))
-    near = (form.starts_at - _HORIZON, form.starts_at + _HORIZON)
-    rows = session.scalars(
-        select(Window).where(Window.state != WindowState.CANCELLED, Window.starts_at.between(*near))
-    ).all()
-    others = [_other(row, now) for row in rows if row.id != besides and agreements & set(row.agreements)]
-    failed = session.scalars(select(Outage).where(Outage.began_at.between(*near))).all()
-    return WorksFacts(
-        kind=Kind(form.kind),
-        start=form.starts_at,
-        end=form.starts_at + timedelta(minutes=form.minutes),
-        proposed_at=now,
-        agreements=agreements,
-        others=tuple(others),
-        downtime=tuple(
-            Interval(start=row.began_at, end=max(row.ended_at or now, row.began_at))
-            for row in failed
-            if "OT" in row.agreements
-        ),
-        discovered_at=form.discovered_at,
-        operator_agreed=agreed,
-    )
-
-
-def _other(row: Window, now: datetime) -> OtherWindow:
-    """A window as it bears on others: as long as it was really open, or as it is planned."""
-    start = row.opened_at or row.starts_at
-    end = row.closed_at or (max(row.ends_at, now) if row.state is WindowState.OPEN else row.ends_at)
-    return OtherWindow(
-        number=row.number,
-        kind=Kind(row.kind),
-        start=start,
-        end=max(end, start + timedelta(microseconds=1)),
-        agreements=frozenset(row.agreements),
-    )
-
-
 def plan_window(office: Office, form: PlanForm, *, key: str, now: datetime, dry_run: bool = False) -> Plan:
     """Check a plan against every agreement and, unless `dry_run`, plan it once by key, with its notices queued.
 
-    A refused plan is returned with what it breaks and the nearest dates that pass; nothing is recorded of it.
-    Raises NotFound for an unknown work or service, Refused for a work that is not queued.
+    A refused plan is returned with what it breaks and the nearest dates that pass; nothing is recorded of it. The
+    notices of an emergency may be late already: that is on record as such, and holds no repair up.
+    Raises NotFound for an unknown work or service, Refused for a work that is not queued or an emergency that is none.
     """
+    plan = check_window(office, form, key=key, now=now)
+    if plan.number or dry_run or not _stands(form, plan.verdict):
+        return plan
     with transaction(office.sessions) as session:
         one_at_a_time(session, "windows")
-        known = session.scalar(select(Window).where(Window.key == key))
-        works = [_queued(session, number, known) for number in form.works]
-        books = [office.catalogue.runbook_of(work.runbook) for work in works]
-        services = tuple(dict.fromkeys([*(name for book in books for name in book.services), *form.services]))
-        besides = known.id if known else None
-        verdict = check_plan(facts_of(office, session, form, services, now=now, besides=besides))
-        plan = Plan(form, services, verdict, known.number if known else "")
-        if known is not None or dry_run or not verdict.accepted:
-            return plan
+        drafted = _draft(office, session, form, key, lock=True)
+        if drafted.number:
+            return replace(plan, number=drafted.number)
+        verdict = check_plan(facts_of(office, session, form, drafted.services, proposed_at=now, now=now), suggest=0)
+        if not _stands(form, verdict):
+            return replace(plan, verdict=verdict)
         window = _record(office, session, plan, key=key, now=now)
-        for work in works:
-            work.state, work.window_id = WorkState.PLANNED, window.id
+        for position, work in enumerate(drafted.works):
+            work.state, work.window_id, work.position = WorkState.PLANNED, window.id, position
         _tell_all(office, session, window, verdict, now)
         return replace(plan, number=window.number)
 
 
-def _queued(session: Session, number: str, known: Window | None) -> Work:
-    work = session.scalar(select(Work).where(Work.number == number).with_for_update())
+def check_window(office: Office, form: PlanForm, *, key: str, now: datetime, suggest: int = 3) -> Plan:
+    """Put a plan to every agreement, recording nothing. Looking for other dates takes seconds: no lock is held."""
+    check_emergency(form, now=now)
+    with reading(office.sessions) as session:
+        drafted = _draft(office, session, form, key)
+        facts = facts_of(office, session, form, drafted.services, proposed_at=now, now=now, besides=drafted.known_id)
+    return Plan(form, drafted.services, check_plan(facts, suggest=suggest), drafted.number)
+
+
+def _stands(form: PlanForm, verdict: PlanVerdict) -> bool:
+    return verdict.accepted or Kind(form.kind) is Kind.EMERGENCY
+
+
+@dataclass(frozen=True)
+class _Draft:
+    works: list[Work]
+    services: tuple[str, ...]
+    number: str
+    known_id: int | None
+
+
+def _draft(office: Office, session: Session, form: PlanForm, key: str, *, lock: bool = False) -> _Draft:
+    known = session.scalar(select(Window).where(Window.key == key))
+    works = [_queued(session, number, known, lock=lock) for number in form.works]
+    books = [office.catalogue.runbook_of(work.runbook) for work in works]
+    services = tuple(dict.fromkeys([*(name for book in books for name in book.services), *form.services]))
+    return _Draft(works, services, known.number if known else "", known.id if known else None)
+
+
+def _queued(session: Session, number: str, known: Window | None, *, lock: bool) -> Work:
+    query = select(Work).where(Work.number == number)
+    work = session.scalar(query.with_for_update() if lock else query)
     if work is None:
         raise NotFound("work", number)
     if work.state is not WorkState.QUEUED and (known is None or work.window_id != known.id):
@@ -220,24 +204,47 @@ def _tell_all(office: Office, session: Session, window: Window, verdict: PlanVer
                 session,
                 clause=owed.clause,
                 subject=window.number,
-                what=f"{TELL}{recipient} under {owed.agreement}"[:200],
+                what=tell_wording(recipient, owed.agreement),
                 deadline=owed.latest,
                 now=now,
             )
-            kind = _TEMPLATES.get(Kind(window.kind), "emergency_told")
-            queue(
-                session,
-                key=f"{window.number}:{kind}:{owed.agreement}:{recipient}"[:120],
-                kind=kind,
-                agreement=owed.agreement,
-                recipient=recipient,
-                facts=notice_facts(office, window, owed.agreement),
-                now=now,
-                about=window.number,
-                obligation=obligation,
-            )
+            _tell(office, session, window, owed.agreement, recipient, now=now, obligation=obligation)
     if window.needs_agreement:
         _ask_operator(office, session, window, verdict.needs_agreement[0], now)
+
+
+def _tell(
+    office: Office,
+    session: Session,
+    window: Window,
+    agreement: str,
+    recipient: str,
+    *,
+    now: datetime,
+    obligation: Obligation | None = None,
+) -> None:
+    kind = _TEMPLATES.get(Kind(window.kind), _EMERGENCY)
+    queue(
+        session,
+        key=f"{window.number}:{kind}:{agreement}:{recipient}"[:120],
+        kind=kind,
+        agreement=agreement,
+        recipient=recipient,
+        facts=notice_facts(office, window, agreement),
+        now=now,
+        about=window.number,
+        obligation=obligation,
+    )
+
+
+def tell_newcomers(office: Office, *, now: datetime) -> None:
+    """Who became a customer after a window was planned is told of it too; nothing was owed to them in time."""
+    with transaction(office.sessions) as session:
+        coming = select(Window).where(Window.state == WindowState.PLANNED, Window.ends_at > now)
+        for window in session.scalars(coming).all():
+            for agreement in window.agreements:
+                for recipient in audience.customers(session, office.settings, agreement):
+                    _tell(office, session, window, agreement, recipient, now=now)
 
 
 def agreement_deadline(window: Window) -> Deadline:
@@ -261,23 +268,27 @@ def _ask_operator(office: Office, session: Session, window: Window, clause: str,
     )
 
 
-def cancel(office: Office, session: Session, window: Window, *, why: str, who: str, now: datetime) -> None:
-    """Cancel a planned window: its works are queued again, its clocks end, whoever was told of it is told."""
-    window.state, window.result = WindowState.CANCELLED, why
+def cancel(office: Office, session: Session, window: Window, *, why: str, public: str, who: str, now: datetime) -> None:
+    """Cancel a planned window: its works are queued again, its clocks end, whoever was told of it is told.
+
+    `why` is for us, `public` for customers.
+    """
+    window.state, window.result = WindowState.CANCELLED, public
     for work in session.scalars(select(Work).where(Work.window_id == window.id)):
         work.state, work.window_id = WorkState.QUEUED, None
     lift(session, subject=window.number, why=why, now=now)
     story(session, window, kind="cancelled", why=why, who=who, now=now)
-    tell_again(office, session, window, kind="works_cancelled", facts={"why": why}, now=now)
+    tell_again(office, session, window, kind="works_cancelled", facts={"why": public}, now=now)
 
 
 def tell_again(
     office: Office, session: Session, window: Window, *, kind: str, facts: dict[str, Any], now: datetime
 ) -> None:
     """A further letter to everyone who was told of a window."""
+    first = [*_TEMPLATES.values(), _EMERGENCY]
     told = session.execute(
         select(Notice.recipient, Notice.agreement)
-        .where(Notice.about == window.number, Notice.obligation_id.is_not(None))
+        .where(Notice.about == window.number, Notice.kind.in_(first))
         .distinct()
     ).all()
     for recipient, agreement in told:
@@ -293,13 +304,23 @@ def tell_again(
         )
 
 
+def tell_wording(recipient: str, agreement: str) -> str:
+    """How the obligation to tell somebody of a window is worded."""
+    return f"{TELL}{recipient} under {agreement}"[:200]
+
+
+def in_time(row: Obligation) -> bool:
+    """Whether an obligation was fulfilled when it was due."""
+    return row.state is ObligationState.FULFILLED and row.fulfilled_at is not None and row.fulfilled_at <= row.due_at
+
+
 def untold(session: Session, window: Window) -> list[str]:
     """The notices of a window that were not given, or not in time, in words."""
     rows = session.scalars(
         select(Obligation).where(Obligation.subject == window.number, Obligation.what.startswith(TELL))
     )
     return [
-        f"{row.clause} {row.what}: {row.state.value}"
+        f"{row.clause} {row.what}: {row.state.value}{', too late' if row.state is ObligationState.FULFILLED else ''}"
         for row in rows
-        if row.state is not ObligationState.FULFILLED or (row.fulfilled_at or row.due_at) > row.due_at
+        if not in_time(row)
     ]

@@ -52,16 +52,23 @@ class WindowAction(StrEnum):
 
     CANCEL = "cancel"
     TOLD = "told otherwise"
+    FINISH = "finish"
 
 
 class WindowDecision(_Form):
-    """Cancel a window, or record that somebody was told of it in another provable way than our letter."""
+    """Cancel a planned window; record that somebody was told of it in another provable way than our letter; finish.
+
+    `finish`: nothing more is begun in an open window, what runs is ended by its runbook, and the window closes. A
+    window for works done by hand closes only so, or at its end.
+    """
 
     window: WindowNumber
     action: WindowAction
     operator: Annotated[Line, Field(max_length=120)]
-    note: Annotated[Line, Field(max_length=500, description="Why; or with `told otherwise`, when and the proof")]
+    note: Annotated[Line, Field(max_length=500, description="For us: why; with `told otherwise`, how and the proof")]
+    public: Annotated[str, Field(max_length=300, description="For customers, in Russian: why, or what was done")] = ""
     recipient: Annotated[str, Field(max_length=254, description="With `told otherwise`: whose letter it replaces")] = ""
+    told_at: Annotated[Moment | None, Field(description="With `told otherwise`: when; empty: now")] = None
 
 
 class OperatorAnswer(_Form):
@@ -71,4 +78,22 @@ class OperatorAnswer(_Form):
     agreed: bool
     who: Annotated[Line, Field(max_length=200, description="Who answered for the Operator")]
     proof: Annotated[Line, Field(max_length=500, description="The letter's number, or where the answer is kept")]
+    answered_at: Annotated[Moment | None, Field(description="When the Operator answered; empty: now")] = None
     operator: Annotated[Line, Field(max_length=120, description="Who records it")]
+
+
+class WorkAction(StrEnum):
+    """What an operator can decide about a work."""
+
+    CANCEL = "cancel"
+    REQUEUE = "queue again"
+    DONE = "done by hand"
+
+
+class WorkDecision(_Form):
+    """Cancel a queued work; or settle one that was handed to a person or taken back."""
+
+    work: Annotated[str, Field(pattern=r"^W-\d{4}-\d{6,}$", examples=["W-2026-000001"])]
+    action: WorkAction
+    operator: Annotated[Line, Field(max_length=120)]
+    note: Annotated[Line, Field(max_length=500)]

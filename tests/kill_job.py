@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import email_validator
@@ -55,7 +56,7 @@ def job(settings: Settings, work: str, at: datetime, kill_at: int | None, moment
         take_back(office.sessions, owner="test", now=at)
     arm(office, kill_at, moment)
     if work == "window":
-        for number in due_windows(office, now=at):
+        for number in chain(*due_windows(office, now=at)):
             run_window(office, number, owner=f"worker {kill_at}", clock=lambda: at)
         finish_windows(office, now=at)
         return

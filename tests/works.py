@@ -28,6 +28,12 @@ title = "Общие серверы"
 agreements = ["KS", "OCP"]
 
 [[service]]
+name = "telephony"
+title = "Контакт-центр"
+agreements = ["OT"]
+group = "ОВВ"
+
+[[service]]
 name = "sockets"
 title = "Обмен данными QSockets"
 agreements = ["QS"]
@@ -79,6 +85,7 @@ def write_catalogue(folder: Path) -> Path:
             book("slow", apply="sleep 30"),
             book("long", minutes=100),
             book("both", "shared"),
+            book("telephony", "telephony"),
         )
     )
     path = folder / "services.toml"

@@ -14,7 +14,8 @@ from blocks.ledger.types import ProbeState, WindowState, WorkState
 class Window(Base):
     """A time in which works may stop services. The database lets it open only when whoever must agree has agreed.
 
-    `kind` is the terms' (planned, daily, urgent, emergency); `lease_*` let one worker run it at a time.
+    `kind` is the terms' (planned, daily, urgent, emergency); `finish` is a person's word that nothing more is to be
+    begun; `lease_*` let one worker run it at a time.
     """
 
     __tablename__ = "windows"
@@ -36,6 +37,7 @@ class Window(Base):
     discovered_at: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    finish: Mapped[str | None] = mapped_column(Text)
     result: Mapped[str | None] = mapped_column(Text)
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
@@ -67,6 +69,7 @@ class Approval(Base):
     who: Mapped[str] = mapped_column(String(200))
     proof: Mapped[str] = mapped_column(Text)
     recorded_by: Mapped[str] = mapped_column(String(200))
+    answered_at: Mapped[datetime]
     at: Mapped[datetime]
 
 
@@ -85,6 +88,7 @@ class Work(Base):
     requested_at: Mapped[datetime]
     state: Mapped[WorkState]
     window_id: Mapped[int | None] = mapped_column(ForeignKey("windows.id"))
+    position: Mapped[int] = mapped_column(default=0)
     began_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     detail: Mapped[str | None] = mapped_column(Text)

@@ -16,9 +16,9 @@ Window = Annotated[str, typer.Argument(help="M-2026-000001")]
 
 
 def _moment(text: str) -> datetime:
-    from flows.runtime import now
+    from flows.runtime import at
 
-    return datetime.fromisoformat(text).astimezone() if text else now()
+    return at(datetime.fromisoformat(text).astimezone() if text else None)
 
 
 @app.command()
@@ -44,20 +44,22 @@ def plan(
     from flows.fulfilment import send_due
     from flows.runtime import office
     from reports.window_plan import plan_markdown
-    from tasks.window_proposal import plan_proposal, propose
+    from tasks.window_proposal import plan_proposals
     from tasks.windows import plan_window
     from tasks.works_forms import PlanForm
 
     now, key = _moment(as_of), f"cli:{uuid4()}"
-    asked = PlanForm.model_validate_json(file.read_text("utf-8")) if file else None
-    form = asked or propose(office(), now=now)
-    if form is None:
-        typer.echo("no works are queued")
-        return
-    made = (plan_window if asked else plan_proposal)(office(), form, key=key, now=now, dry_run=dry_run)
-    typer.echo(plan_markdown(made.number, made.form.starts_at, made.form.minutes, made.services, made.verdict))
+    if file is None:
+        made = plan_proposals(office(), key=key, now=now, dry_run=dry_run)
+    else:
+        form = PlanForm.model_validate_json(file.read_text("utf-8"))
+        made = [plan_window(office(), form, key=key, now=now, dry_run=dry_run)]
+    for one in made:
+        typer.echo(plan_markdown(one.number, one.form.starts_at, one.form.minutes, one.services, one.verdict))
     send_due(office(), now=now)
-    if not made.verdict.accepted:
+    if not made:
+        typer.echo("no works are queued")
+    if not all(one.verdict.accepted or one.number for one in made):
         raise typer.Exit(1)
 
 
