@@ -60,11 +60,11 @@ def open_window(office: Office, number: str, *, owner: str, now: datetime) -> bo
         if window.state is WindowState.OPEN:
             if window.lease_owner != owner and window.lease_until is not None and window.lease_until >= now:
                 return False
-            story(session, window, kind="taken over", why="", who=owner, now=now)
+            story(session, window, kind="taken over", why=f"запуск {owner[:8]}", who="dogovor", now=now)
         elif window.state is WindowState.PLANNED:
             _may_open(office, session, window, now)
             window.state, window.opened_at = WindowState.OPEN, now
-            story(session, window, kind="opened", why="", who=owner, now=now)
+            story(session, window, kind="opened", why=f"запуск {owner[:8]}", who="dogovor", now=now)
         else:
             return False
         window.lease_owner, window.lease_until = owner, now + LEASE
