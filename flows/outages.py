@@ -31,16 +31,21 @@ def open_outage(form: OutageForm) -> str:
 
 @flow(name="close-outage", flow_run_name="{form.outage} ended", persist_result=False)
 def close_outage(form: OutageEnding) -> str:
-    """Say when an outage that no probe watches has ended; its log file goes to the ОЦП Operator."""
+    """Say when an outage that no probe watches has ended; its log file goes to the ОЦП Operator an hour after that."""
     office, now = runtime.office(), runtime.now()
     return _done(office, outages.close_outage(office, form, now=now), now)
 
 
 @flow(name="decide-outage", flow_run_name="{form.outage}: {form.reason}", persist_result=False)
 def decide_outage(form: OutageDecisionForm) -> str:
-    """Decide whether an outage counts (KS-3.9), what caused it, or when it really began and ended."""
+    """Decide whether an outage counts (KS-3.9), what caused it, or when it really began and ended.
+
+    Compensations that are not owed any more after that are withdrawn.
+    """
     office, now = runtime.office(), runtime.now()
-    return _done(office, outages.decide_outage(office, form, now=now), now)
+    told = outages.decide_outage(office, form, now=now)
+    compensation.propose(office, now=now)
+    return _done(office, told, now)
 
 
 @flow(name="report-outage", flow_run_name="report on {form.outage}", persist_result=False)
@@ -99,7 +104,7 @@ def claim_compensation(form: ProposalForm) -> str:
 
 @flow(name="decide-compensation", flow_run_name="{form.compensation} by {form.operator}", persist_result=False)
 def decide_compensation(form: CompensationDecision) -> str:
-    """Approve or decline a proposed compensation, as a second person."""
+    """Approve or decline a proposed compensation as a second person, or name the amount of one that has none."""
     office, now = runtime.office(), runtime.now()
     return _done(office, compensation.decide(office, form, now=now), now)
 

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from blocks.ledger import AccountEntry, Order
 from blocks.terms.money import Money
 
-_PAID_IN = ("receipt", "reversal", "return")
+PAID_IN = ("receipt", "reversal", "return")
 _CHARGED = ("charge", "charge-back")
+_COMPENSATED = ("compensation", "payout")
 
 
 def enter(
@@ -48,7 +49,7 @@ def _sum(session: Session, order: Order, kinds: tuple[str, ...]) -> int:
 
 def received(session: Session, order: Order) -> Money:
     """What has come in for an order and has neither been taken back nor returned, in its currency."""
-    return Money.from_minor(_sum(session, order, _PAID_IN), order.currency)
+    return Money.from_minor(_sum(session, order, PAID_IN), order.currency)
 
 
 def charged(session: Session, order: Order) -> Money:
@@ -75,3 +76,18 @@ def balances(session: Session, order: Order) -> list[Money]:
         .order_by(AccountEntry.currency)
     )
     return [Money.from_minor(int(minor), currency) for currency, minor in rows if minor > 0]
+
+
+def returned(session: Session, order: Order) -> list[tuple[str, Money]]:
+    """What is entered when all that stands on the account is given back, by the kind of each entry.
+
+    A compensation is paid out first: that is no return of the price, which stays received.
+    """
+    found = []
+    for amount in balances(session, order):
+        granted = _sum(session, order, _COMPENSATED) if amount.currency == order.currency else 0
+        paid_out = min(max(granted, 0), amount.minor)
+        for kind, minor in (("payout", paid_out), ("return", amount.minor - paid_out)):
+            if minor:
+                found.append((kind, Money.from_minor(-minor, amount.currency)))
+    return found

@@ -26,7 +26,7 @@ from blocks.terms.targets import KS_TARGET, OCP_TARGETS, OT_TARGET, Resource
 from blocks.terms.works import Kind as WorkKind
 from tasks.audience import ZONES
 from tasks.downtime import works_of
-from tasks.outages import Effective, effective_outages
+from tasks.effective import Effective, effective_outages
 
 _SOURCES = {"probe": "наблюдение", "ticket": "обращения", "operator": "оператор"}
 _TITLES: dict[Kind, str] = {"month": "{number:02d}.{year}", "quarter": "{number} квартал {year}", "year": "{year} год"}
@@ -217,8 +217,12 @@ class _Asked:
 
     @cached_property
     def outages(self) -> list[Effective]:
-        """The outages under the agreement that had begun by then."""
-        touching = effective_outages(self.session, self.within)
+        """The outages under the agreement that had begun by then.
+
+        Under OT a ticket may begin one earlier (OT-3): one that our monitoring saw after the period may touch it.
+        """
+        until = max(self.within.end, self.as_of) if self.agreement == "OT" else self.within.end
+        touching = effective_outages(self.session, Span(self.within.start, until))
         return [h for h in touching if self.agreement in h.outage.agreements and h.began_at < self.as_of]
 
     @cached_property
@@ -252,7 +256,8 @@ class _Asked:
         for holds in outages:
             span = holds.span(self.as_of)
             if self.agreement == "OT":
-                first = select(func.min(Ticket.received_at)).where(Ticket.outage_id == holds.outage.id)
+                about = (Ticket.outage_id == holds.outage.id) & (Ticket.agreement == "OT")
+                first = select(func.min(Ticket.received_at)).where(about)
                 counted = ot_counted(span, self.session.scalar(first))
                 if counted is not None:
                     yield counted

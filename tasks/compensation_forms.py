@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from blocks.terms.base import Moment
 from blocks.terms.money import Money
 from tasks.outage_forms import Person, Text
 
@@ -33,19 +32,11 @@ class DamagesClaim(_Form):
 
 
 class NoAccessClaim(_Form):
-    """A paid period of QS, from its start to its end, in which access was never given (QS-4.3.2)."""
+    """The paid period of QS, as the ledger has it, in which access was never given (QS-4.3.2)."""
 
     clause: Literal["QS-4.3.2"] = "QS-4.3.2"
-    period_from: Moment
-    period_until: Moment
     access_given_at_any_time: bool
     cause_is_ours: bool
-
-    @model_validator(mode="after")
-    def _runs_forward(self) -> NoAccessClaim:
-        if self.period_until <= self.period_from:
-            raise ValueError("a period ends after it starts")
-        return self
 
 
 Claim = Annotated[InterceptionClaim | DamagesClaim | NoAccessClaim, Field(discriminator="clause")]
@@ -61,7 +52,10 @@ class ProposalForm(_Form):
 
 
 class CompensationDecision(_Form):
-    """A second person's decision on a proposed compensation. `amount` is said where the proposal has none."""
+    """A second person's decision on a proposed compensation.
+
+    Where the proposal has no amount, approving it with an `amount` proposes that amount; another person then decides.
+    """
 
     compensation: Annotated[str, Field(pattern=r"^C-\d{4}-\d{6,}$", examples=["C-2026-000001"])]
     operator: Person

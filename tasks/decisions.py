@@ -31,11 +31,10 @@ from blocks.ledger import (
 )
 from blocks.office import Office
 from blocks.terms.deadlines import in_calendar_days, local_date
-from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
 from tasks.accept import ZONE, free_projects, price_of, renewal_refused
 from tasks.access_data import PROVISIONED
-from tasks.accounts import balances, charged, enter, received
+from tasks.accounts import balances, charged, enter, received, returned
 from tasks.activation import ACTIVATED, COMPLETED, EXTENDED
 from tasks.money import service_of_order, settle
 from tasks.notices import queue_notice
@@ -232,9 +231,8 @@ def _settle_surplus(session: Session, order: Order, decision: OrderDecision, now
     over = balances(session, order)
     if not over:
         raise Refused("state", f"nothing stands on the account of {order.number}")
-    for amount in over:
-        back = Money.of(0, amount.currency) - amount
-        enter(session, order, kind="return", of=decision.operator, amount=back, now=now, clause=None)
+    for kind, back in returned(session, order):
+        enter(session, order, kind=kind, of=decision.operator, amount=back, now=now, clause=None)
     told = ", ".join(str(amount) for amount in over)
     note(session, order, kind="surplus.settled", why=f"{told}: {decision.note}", who=decision.operator, now=now)
     for what in ("decide on a surplus", "return "):

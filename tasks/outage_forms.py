@@ -52,7 +52,8 @@ class OutageEnding(_Form):
 class OutageDecisionForm(_Form):
     """A person's decision on an outage: what is filled in is decided, each with the same reason.
 
-    `counted` is KS-3.9: "no" names what of the customer's caused it.
+    `counted` is KS-3.9: "no" names what of the customer's caused it. `cause` stays with us and the partners;
+    `public_cause` is what anybody may read on the status page.
     """
 
     outage: Number
@@ -61,12 +62,13 @@ class OutageDecisionForm(_Form):
     counted: Literal["yes", "no"] | None = None
     excluded_for: Literal["own internet access", "closed ports", "applications"] | None = None
     cause: Text | None = None
+    public_cause: Text | None = None
     began_at: Moment | None = None
     ended_at: Moment | None = None
 
     @model_validator(mode="after")
     def _decides(self) -> OutageDecisionForm:
-        if not (self.counted or self.cause or self.began_at or self.ended_at):
+        if not (self.counted or self.cause or self.public_cause or self.began_at or self.ended_at):
             raise ValueError("a decision decides something")
         if (self.counted == "no") != (self.excluded_for is not None):
             raise ValueError("an outage that is not counted, and only such a one, names what excludes it")

@@ -26,6 +26,7 @@ from blocks.ledger import (
 from blocks.office import Office
 from blocks.terms.intervals import Span
 from tasks.documents import file_document
+from tasks.effective import holding
 from tasks.outage_notices import LOGS_OWED, tell_partner
 
 _AROUND = timedelta(hours=1)
@@ -41,12 +42,17 @@ def find_outage(session: Session, number: str, *, lock: bool = False) -> Outage:
 
 
 def logs_of(office: Office, number: str) -> bytes:
-    """JSON Lines in the order of time, moments in UTC. Raises NotFound, and Refused while the outage goes on."""
+    """JSON Lines in the order of time, moments in UTC. Raises NotFound, and Refused while the outage goes on.
+
+    Where a person corrected the times, it covers what was recorded first and what holds now.
+    """
     with reading(office.sessions) as session:
         outage = find_outage(session, number)
-        if outage.ended_at is None:
+        holds = holding(session, outage)
+        if outage.ended_at is None or holds.ended_at is None:
             raise Refused("state", f"{number} goes on: its log file is written when it has ended")
-        around = Span(outage.began_at - _AROUND, outage.ended_at + _AROUND)
+        began, ended = min(outage.began_at, holds.began_at), max(outage.ended_at, holds.ended_at)
+        around = Span(began - _AROUND, ended + _AROUND)
         lines = sorted([*_own(session, outage), *_seen(session, outage, around), *_works(session, outage, around)],
                        key=lambda line: (line["at"], line["what"], json.dumps(line, sort_keys=True)))  # fmt: skip
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
@@ -124,14 +130,20 @@ def send_logs(office: Office, number: str, *, now: datetime) -> None:
 
 
 def send_owed_logs(office: Office, *, now: datetime) -> int:
-    """Send every log file that is owed and was not sent yet, whatever was killed in between; how many."""
+    """Send every log file that is owed and was not sent yet, an hour after its outage ended; how many.
+
+    Whatever was killed in between: what is owed stands in the ledger.
+    """
     filed = select(Document.key).where(Document.key == "outage-logs:" + Obligation.subject).exists()
     with reading(office.sessions) as session:
-        numbers = session.scalars(
-            select(Obligation.subject)
+        owing = session.scalars(
+            select(Outage)
+            .join(Obligation, Obligation.subject == Outage.number)
             .where(Obligation.state == ObligationState.OPEN, Obligation.what == LOGS_OWED, ~filed)
-            .order_by(Obligation.subject)
-        ).all()
-    for number in numbers:
+            .order_by(Outage.id)
+        )
+        ends = [(outage.number, holding(session, outage).ended_at) for outage in owing]
+    whole = [number for number, ended in ends if ended is not None and ended + _AROUND <= now]
+    for number in whole:
         send_logs(office, number, now=now)
-    return len(numbers)
+    return len(whole)

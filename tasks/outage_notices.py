@@ -20,6 +20,7 @@ from blocks.terms.targets import seconds
 from blocks.terms.works import Kind, WorksFacts
 from blocks.terms.works_ocp import emergency_report, emergency_told, operator_knows
 from tasks import audience
+from tasks.effective import Effective, holding
 from tasks.notices import queue, queue_operator_notice
 from tasks.obligations import open_obligation
 
@@ -29,6 +30,11 @@ NO_CAUSE_YET = "уточняется"
 _INSTANT = timedelta(microseconds=1)
 
 
+def works_end(window: Window) -> datetime:
+    """When works stop accounting for what is down: at their closing, and not later than their plan says."""
+    return min(window.closed_at or window.ends_at, window.ends_at)
+
+
 def tell_opened(office: Office, session: Session, outage: Outage, *, now: datetime) -> None:
     """Tell everybody who stands on the service, and our operator; the ОЦП Operator and its users under their clocks."""
     letters = _Letters(office, session, outage, now)
@@ -36,7 +42,8 @@ def tell_opened(office: Office, session: Session, outage: Outage, *, now: dateti
     emergency = _emergency(known, now)
     for agreement in sorted(outage.agreements):
         for address in audience.customers(session, office.settings, agreement):
-            clock = letters.owe(emergency_told(emergency), f"tell {address}"[:200]) if agreement == "OCP" else None
+            whom = f"tell end user {_short(address)}"
+            clock = letters.owe(emergency_told(emergency), whom) if agreement == "OCP" else None
             letters.queue("outage_opened", agreement, address, {}, obligation=clock)
         for address in audience.partner(office.settings, agreement):
             clock = letters.owe(operator_knows(emergency), f"tell the Operator of {outage.service}")
@@ -47,18 +54,26 @@ def tell_opened(office: Office, session: Session, outage: Outage, *, now: dateti
 
 
 def tell_closed(office: Office, session: Session, outage: Outage, *, now: datetime) -> None:
-    """Tell those who were told of its beginning that it is over; the report and the log files fall due (ОЦП)."""
+    """Tell those who were told of its beginning that it is over; the report falls due (ОЦП)."""
+    holds = holding(session, outage)
     letters = _Letters(office, session, outage, now)
-    extra = _over(outage)
+    extra = _over(holds)
     for agreement in sorted(outage.agreements):
         told = [*audience.customers(session, office.settings, agreement), *audience.partner(office.settings, agreement)]
         for address in dict.fromkeys(told):
             letters.queue("outage_closed", agreement, address, extra)
     letters.to_ourselves("outage_closed", extra)
     if "OCP" in outage.agreements:
-        emergency = _emergency(_known_from(session, outage), now, repaired_at=outage.ended_at)
+        emergency = _emergency(_known_from(session, outage), now, repaired_at=holds.ended_at)
         letters.owe(emergency_report(emergency), REPORT_OWED)
-        letters.owe(journal(JournalFacts(start=outage.began_at, end=outage.ended_at, in_journal=True)), LOGS_OWED)
+
+
+def owe_logs(office: Office, session: Session, outage: Outage, *, now: datetime) -> None:
+    """Each unavailability of the ОЦП owes its log files when it is over, within works too (OCP-P3.2.9)."""
+    if "OCP" in outage.agreements:
+        holds = holding(session, outage)
+        facts = JournalFacts(start=holds.began_at, end=holds.ended_at, in_journal=True)
+        _Letters(office, session, outage, now).owe(journal(facts), LOGS_OWED)
 
 
 def tell_partner(
@@ -76,7 +91,7 @@ def tell_partner(
     """A letter to the ОЦП Operator that fulfils, once delivered, the obligation of that wording."""
     owing = select(Obligation).where(Obligation.subject == outage.number, Obligation.what == owed)
     clock = session.scalar(owing)
-    facts = {**_over(outage), **extra}
+    facts = {**_over(holding(session, outage)), **extra}
     letters = _Letters(office, session, outage, now)
     for address in audience.partner(office.settings, "OCP"):
         letters.queue(kind, "OCP", address, facts, obligation=clock, about=about, document_key=document_key)
@@ -114,10 +129,9 @@ class _Letters:
         about: str = "",
         document_key: str | None = None,
     ) -> None:
-        whom = hashlib.sha256(address.encode()).hexdigest()[:16]
         queue(
             self.session,
-            key=f"{self.outage.number}:{kind}:{agreement}:{whom}:{about}",
+            key=f"{self.outage.number}:{kind}:{agreement}:{_short(address)}:{about}",
             kind=kind,
             agreement=agreement,
             recipient=address,
@@ -144,24 +158,28 @@ class _Letters:
             "number": self.outage.number,
             "agreement": agreement,
             "services": [service.title if service else self.outage.service],
-            "began_at": self.outage.began_at.isoformat(),
+            "began_at": holding(self.session, self.outage).began_at.isoformat(),
             "zone": zone,
             **extra,
         }
 
 
-def _over(outage: Outage) -> dict[str, str]:
-    ended = outage.ended_at or outage.began_at
-    return {"ended_at": ended.isoformat(), "seconds": seconds(ended - outage.began_at), "cause": NO_CAUSE_YET}
+def _short(address: str) -> str:
+    """What tells recipients apart without naming them."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def _over(holds: Effective) -> dict[str, str]:
+    ended = holds.ended_at or holds.began_at
+    return {"ended_at": ended.isoformat(), "seconds": seconds(ended - holds.began_at), "cause": NO_CAUSE_YET}
 
 
 def _known_from(session: Session, outage: Outage) -> datetime:
-    """When it was known to be an emergency: its discovery, or the closing of the window that it outlasted."""
+    """When it was known to be an emergency: its discovery, or the end of the works that it outlasted."""
     windows = session.scalars(
-        select(Window).where(Window.opened_at <= outage.discovered_at, Window.closed_at >= outage.discovered_at)
+        select(Window).where(Window.opened_at <= outage.discovered_at, Window.ends_at >= outage.discovered_at)
     )
-    closings = [w.closed_at for w in windows if outage.service in w.services and w.closed_at is not None]
-    return max([outage.discovered_at, *closings])
+    return max([outage.discovered_at, *(works_end(w) for w in windows if outage.service in w.services)])
 
 
 def _emergency(known: datetime, now: datetime, repaired_at: datetime | None = None) -> WorksFacts:

@@ -1,31 +1,30 @@
 """Outages: recorded once, told to everybody who stands on the service, ended, and decided on by people.
 
-What was recorded first stays as it is; decisions are added, and `effective` says what holds after them.
+What was recorded first stays as it is; decisions are added, and `tasks.effective` says what holds after them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound, Refused, TermsViolated
-from blocks.ledger import Outage, OutageDecision, Ticket, one_at_a_time, transaction
+from blocks.ledger import Outage, OutageDecision, ProbeSpan, ProbeState, Ticket, one_at_a_time, transaction
 from blocks.office import Office
 from blocks.terms.base import Verdict
 from blocks.terms.intervals import Span
 from blocks.terms.outages import ExclusionFacts, UnavailabilityFacts, excluded, unavailability
+from blocks.terms.probes import agreed_down
+from tasks.effective import decisions_on, holding
 from tasks.numbering import add_numbered
 from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, OutageReportForm
 from tasks.outage_logs import find_outage, send_owed_logs
-from tasks.outage_notices import REPORT_OWED, tell_closed, tell_opened, tell_partner
-
-_TIMES = ("began_at", "ended_at")
+from tasks.outage_notices import REPORT_OWED, owe_logs, tell_closed, tell_opened, tell_partner
 
 
 def lock_outages(session: Session) -> None:
@@ -44,8 +43,8 @@ def record_outage(
     now: datetime,
     ended_at: datetime | None = None,
 ) -> Outage:
-    """Put an outage on record, once by service and beginning; the same again returns the first."""
-    key = f"{service}:{began_at.isoformat()}"
+    """Put an outage on record, once by source, service and beginning; the same again returns the first."""
+    key = f"{source}:{service}:{began_at.isoformat()}"
     found = session.scalar(select(Outage).where(Outage.key == key))
     if found is not None:
         return found
@@ -71,7 +70,7 @@ def open_outage(office: Office, form: OutageForm, *, now: datetime) -> str:
     agreements = office.catalogue.agreements_of(frozenset({form.service}))
     with transaction(office.sessions) as session:
         lock_outages(session)
-        tickets = [_ticket(session, number) for number in form.tickets]
+        tickets = [_ticket(session, number, form.service, agreements) for number in form.tickets]
         outage = session.scalar(select(Outage).where(Outage.service == form.service, Outage.ended_at.is_(None)))
         if outage is None:
             began = _beginning(form, [ticket.received_at for ticket in tickets], ocp="OCP" in agreements)
@@ -87,16 +86,23 @@ def open_outage(office: Office, form: OutageForm, *, now: datetime) -> str:
         elif not tickets:
             raise Refused("state", f"{outage.number} is open for {form.service} already")
         for ticket in tickets:
+            if ticket.outage_id not in (None, outage.id):
+                raise Refused("ticket", f"{ticket.number} is about another outage already")
             ticket.outage_id = outage.id
         if outage.told_at is None:
             tell_opened(office, session, outage, now=now)
         return outage.number
 
 
-def _ticket(session: Session, number: str) -> Ticket:
+def _ticket(session: Session, number: str, service: str, agreements: frozenset[str]) -> Ticket:
+    """A ticket that may be about an outage of the service. Raises NotFound, Refused."""
     found = session.scalar(select(Ticket).where(Ticket.number == number).with_for_update())
     if found is None:
         raise NotFound("ticket", number)
+    if found.agreement not in agreements:
+        raise Refused("ticket", f"{number} is of {found.agreement}, under which {service} is not served")
+    if found.service not in (None, service):
+        raise Refused("ticket", f"{number} is about {found.service}")
     return found
 
 
@@ -113,14 +119,15 @@ def _beginning(form: OutageForm, arrivals: Sequence[datetime], *, ocp: bool) -> 
 
 
 def end_outage(office: Office, session: Session, outage: Outage, *, ended_at: datetime, now: datetime) -> None:
-    """An outage is over; whoever was told of it is told."""
+    """An outage is over; whoever was told of it is told, and under ОЦП its log file is owed in any case."""
     outage.ended_at = ended_at
+    owe_logs(office, session, outage, now=now)
     if outage.told_at is not None:
         tell_closed(office, session, outage, now=now)
 
 
 def close_outage(office: Office, form: OutageEnding, *, now: datetime) -> str:
-    """A person says when an outage ended, and its log file goes out. One that the probes opened they close themselves.
+    """A person says when an outage ended. One that the probes opened they close themselves, unless they lost sight.
 
     Raises NotFound, Refused.
     """
@@ -129,9 +136,8 @@ def close_outage(office: Office, form: OutageEnding, *, now: datetime) -> str:
         outage = find_outage(session, form.outage, lock=True)
         if outage.ended_at is not None:
             raise Refused("state", f"{form.outage} is over already: correct its end by a decision")
-        watched = office.catalogue.services.get(outage.service)
-        if outage.source == "probe" and watched is not None and watched.probe:
-            raise Refused("state", f"the probes close {form.outage} when they see {outage.service} up")
+        if outage.source == "probe":
+            _probes_lost_sight(office, session, outage, form.ended_at, now)
         if not outage.began_at <= form.ended_at <= now:
             raise Refused("times", "an outage ends after it began and not in the future")
         by = _By(session, outage, form.operator, form.note, now)
@@ -139,6 +145,30 @@ def close_outage(office: Office, form: OutageEnding, *, now: datetime) -> str:
         end_outage(office, session, outage, ended_at=form.ended_at, now=now)
     send_owed_logs(office, now=now)
     return f"{form.outage} ended at {form.ended_at.isoformat()}"
+
+
+def _probes_lost_sight(office: Office, session: Session, outage: Outage, ended_at: datetime, now: datetime) -> None:
+    """Refused while enough vantage points look at the service, and for an end at which they agreed that it was down."""
+    watched = office.catalogue.services.get(outage.service)
+    if watched is None or not watched.probe:
+        return
+    points = [vantage.name for vantage in office.catalogue.vantage]
+    needed = office.catalogue.needed
+    spans = session.scalars(
+        select(ProbeSpan).where(
+            ProbeSpan.service == outage.service, ProbeSpan.vantage.in_(points), ProbeSpan.until_at > outage.began_at
+        )
+    ).all()
+    fresh = now - timedelta(seconds=office.catalogue.interval_seconds)
+    if len({span.vantage for span in spans if span.until_at > fresh}) >= len(points) - needed + 1:
+        raise Refused("state", f"the probes close {outage.number} when they see {outage.service} up")
+    down: dict[str, list[Span]] = {point: [] for point in points}
+    for span in spans:
+        if span.state is ProbeState.DOWN:
+            down[span.vantage].append(Span(span.began_at, span.until_at))
+    last = max((span.end for span in agreed_down(down, needed)), default=outage.began_at)
+    if ended_at < last:
+        raise Refused("times", f"the probes saw {outage.service} down until {last.isoformat()}")
 
 
 @dataclass(frozen=True)
@@ -166,6 +196,7 @@ def decide_outage(office: Office, form: OutageDecisionForm, *, now: datetime) ->
     Raises NotFound; Refused where the times do not follow; TermsViolated where KS-3.9 does not allow it.
     """
     with transaction(office.sessions) as session:
+        lock_outages(session)
         outage = find_outage(session, form.outage, lock=True)
         if form.ended_at is not None and outage.ended_at is None:
             raise Refused("state", f"{form.outage} goes on: close it first")
@@ -173,12 +204,13 @@ def decide_outage(office: Office, form: OutageDecisionForm, *, now: datetime) ->
         for kind, moment in (("began_at", form.began_at), ("ended_at", form.ended_at)):
             if moment is not None:
                 by.decide(kind, moment.isoformat())
-        if form.cause is not None:
-            by.decide("cause", form.cause)
+        for kind, words in (("cause", form.cause), ("public_cause", form.public_cause)):
+            if words is not None:
+                by.decide(kind, words)
         if form.counted is not None:
             by.decide("counted", form.counted, clause="KS-3.9", why=_ground(outage, form))
         session.flush()
-        holds = effective(outage, decisions_on(session, outage))
+        holds = holding(session, outage)
         if holds.began_at > now or (holds.ended_at is not None and not holds.began_at <= holds.ended_at <= now):
             raise Refused("times", "an outage ends after it began and not in the future")
     return f"{form.outage}: {'counted' if holds.counted else 'not counted'}, from {holds.began_at.isoformat()}"
@@ -217,71 +249,3 @@ def file_report(office: Office, form: OutageReportForm, *, now: datetime) -> str
         about = hashlib.sha256(form.model_dump_json().encode()).hexdigest()[:12]
         tell_partner(office, session, outage, kind="outage_report", extra=extra, owed=REPORT_OWED, now=now, about=about)
     return f"the report on {form.outage} goes to the Operator"
-
-
-def decisions_on(session: Session, outage: Outage) -> list[OutageDecision]:
-    """All that was decided on an outage, in order."""
-    query = select(OutageDecision).where(OutageDecision.outage_id == outage.id).order_by(OutageDecision.id)
-    return list(session.scalars(query))
-
-
-@dataclass(frozen=True)
-class Effective:
-    """An outage as it holds after people's decisions. `counted` is KS-3.9's and concerns that agreement alone."""
-
-    outage: Outage
-    began_at: datetime
-    ended_at: datetime | None
-    counted: bool
-    cause: str
-    decided_by: str
-    reason: str
-
-    @property
-    def decided_cause(self) -> str:
-        """The cause where a person has named it."""
-        return "" if self.cause == self.outage.what else self.cause
-
-    def span(self, now: datetime) -> Span:
-        """From its beginning to its end, or to now while it lasts."""
-        return Span(self.began_at, max(self.began_at, self.ended_at or now))
-
-    def counts_for(self, agreement: str) -> bool:
-        """Whether it counts as ours under an agreement."""
-        return agreement in self.outage.agreements and (self.counted or agreement != "KS")
-
-
-def effective(outage: Outage, decisions: Sequence[OutageDecision]) -> Effective:
-    """What holds: the newest decision of each kind, and what was recorded first where nobody decided."""
-    newest = {decision.kind: decision for decision in decisions}
-    began, ended = (newest[kind].value if kind in newest else None for kind in _TIMES)
-    shown = newest.get("counted") or (decisions[-1] if decisions else None)
-    return Effective(
-        outage=outage,
-        began_at=datetime.fromisoformat(began) if began else outage.began_at,
-        ended_at=datetime.fromisoformat(ended) if ended else outage.ended_at,
-        counted="counted" not in newest or newest["counted"].value == "yes",
-        cause=newest["cause"].value if "cause" in newest else outage.what,
-        decided_by=shown.who if shown else "",
-        reason=shown.reason if shown else "",
-    )
-
-
-def effective_outages(session: Session, within: Span | None = None) -> Iterator[Effective]:
-    """The outages as they hold that touch a time, in the order of their recording; without `within` all of them."""
-    query = select(Outage).order_by(Outage.id)
-    if within is not None:
-        moved = select(OutageDecision.outage_id).where(OutageDecision.kind.in_(_TIMES))
-        lasting = or_(Outage.ended_at.is_(None), Outage.ended_at > within.start)
-        query = query.where(or_((Outage.began_at < within.end) & lasting, Outage.id.in_(moved)))
-    rows = session.scalars(query).all()
-    decided: defaultdict[int, list[OutageDecision]] = defaultdict(list)
-    about = select(OutageDecision).where(OutageDecision.outage_id.in_([row.id for row in rows]))
-    for decision in session.scalars(about.order_by(OutageDecision.id)):
-        decided[decision.outage_id].append(decision)
-    for row in rows:
-        holds = effective(row, decided[row.id])
-        if within is None or (
-            holds.began_at < within.end and (holds.ended_at is None or holds.ended_at > within.start)
-        ):
-            yield holds

@@ -22,10 +22,13 @@ from blocks.terms.intervals import Span
 from blocks.terms.outages import MonitoringFacts, monitored
 from blocks.terms.probes import Sample, State, StateSpan, agreed, agreed_down, extend
 from tasks.outage_logs import send_owed_logs
-from tasks.outage_notices import tell_closed, tell_opened
+from tasks.outage_notices import tell_closed, tell_opened, works_end
+from tasks.outage_reports import link_tickets
 from tasks.outages import end_outage, lock_outages, record_outage
 
-_EVER = datetime.min.replace(tzinfo=UTC)
+_EVER, _FOREVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_LOOK_BACK = 2000
+"""So many intervals back a judgement looks: far more than the rounds that a prober may keep unrecorded."""
 Round = Mapping[tuple[str, str], tuple[bool, str]]
 """By service and vantage point: whether it was up, and what was seen."""
 
@@ -110,6 +113,7 @@ def judge(office: Office, *, now: datetime) -> Judged:
                 opened += [outage.number for outage in changed if outage.discovered_at == now]
                 closed += [outage.number for outage in changed if outage.ended_at is not None]
                 told += sum(_tell(office, session, outage, now) for outage in changed)
+        link_tickets(session, now=now)
     return Judged(tuple(opened), tuple(closed), told, send_owed_logs(office, now=now))
 
 
@@ -123,14 +127,15 @@ def _judge_service(office: Office, session: Session, service: str, now: datetime
     )
     lasting = last if last is not None and last.ended_at is None else None
     since = (last.ended_at or last.began_at) if last is not None else _EVER
-    down = _spans(office, session, service, ProbeState.DOWN, since)
-    if lasting is None and not any(down.values()):
-        return
-    up = _spans(office, session, service, ProbeState.UP, since)
+    unjudged = max(since, now - _LOOK_BACK * timedelta(seconds=office.catalogue.interval_seconds))
     needed = office.catalogue.needed
-    enough = len(office.catalogue.vantage) - needed + 1
-    found = episodes(agreed_down(down, needed), agreed(up, enough), since, lasting.began_at if lasting else None)
-    for began, ended in found:
+    down = [
+        s for s in agreed_down(_spans(office, session, service, ProbeState.DOWN, unjudged), needed) if s.end > since
+    ]
+    if lasting is None and not down:
+        return
+    up = agreed(_spans(office, session, service, ProbeState.UP, unjudged), len(office.catalogue.vantage) - needed + 1)
+    for began, ended in episodes(down, up, since, lasting.began_at if lasting else None):
         if lasting is None:
             what = _what(session, service, began)
             lasting = record_outage(
@@ -165,10 +170,11 @@ def episodes(
     `began` is that of one which lasts already; the end of the last one is None while nothing shows it.
     """
     ups = list(up)
-    for start in chain([] if began is None else [began], (span.start for span in down)):
-        if start < since:
+    for span in chain([] if began is None else [Span(began, _FOREVER)], down):
+        if span.end <= since:
             continue
-        ended = next((max(span.start, start) for span in ups if span.end > start), None)
+        start = max(span.start, since)
+        ended = next((max(seen.start, start) for seen in ups if seen.end > start), None)
         yield start, ended
         if ended is None:
             return
@@ -201,17 +207,21 @@ def _tell(office: Office, session: Session, outage: Outage, now: datetime) -> bo
 def _silenced(office: Office, session: Session, outage: Outage, now: datetime) -> bool:
     """Whether works that cover the service account for it, or another outage of the service is told already.
 
-    A window counts up to one probe interval after its closing: what was seen before that says nothing of the time
-    after it.
+    A window counts up to one probe interval after its closing, or after the end of its plan where that comes first:
+    what was seen before that says nothing of the time after it.
     """
     grace = timedelta(seconds=office.catalogue.interval_seconds)
     windows = session.scalars(
-        select(Window).where(Window.state.in_([WindowState.OPEN, WindowState.CLOSED])).where(Window.opened_at <= now)
-        .where((Window.closed_at.is_(None)) | (Window.closed_at >= outage.discovered_at))
-    )  # fmt: skip
+        select(Window).where(
+            Window.state.in_([WindowState.OPEN, WindowState.CLOSED]),
+            Window.opened_at <= now,
+            Window.ends_at >= outage.discovered_at - grace,
+        )
+    )
     until = outage.ended_at or now
     for window in windows:
-        if outage.service in window.services and (window.closed_at is None or until <= window.closed_at + grace):
+        over = window.closed_at is not None and window.closed_at < outage.discovered_at
+        if outage.service in window.services and not over and until <= works_end(window) + grace:
             return True
     others = select(Outage.id).where(Outage.service == outage.service, Outage.id != outage.id)
     return session.scalar(others.where(Outage.told_at.is_not(None), Outage.ended_at.is_(None)).limit(1)) is not None

@@ -14,7 +14,8 @@ from blocks.terms.intervals import Span
 from blocks.terms.service_views import MOSCOW, ServiceNow, StatusPage, WindowLine
 from tasks.audience import ZONES
 from tasks.availability import journal_line
-from tasks.outages import effective_outages
+from tasks.effective import effective_outages
+from tasks.outage_notices import works_end
 
 _WINDOWS_BACK, _JOURNAL_BACK = timedelta(days=30), timedelta(days=90)
 
@@ -29,7 +30,7 @@ def status_view(office: Office, *, now: datetime) -> StatusPage:
     told = [holds for holds in lately if holds.outage.told_at is not None]
     public = (
         journal_line(office, holds, None, now).model_copy(
-            update={"cause": holds.decided_cause, "decided_by": "", "reason": ""}
+            update={"cause": holds.public_cause, "decided_by": "", "reason": ""}
         )
         for holds in sorted(told, key=lambda holds: holds.began_at, reverse=True)
     )
@@ -77,10 +78,12 @@ def _title(office: Office, name: str) -> str:
 def _service_now(
     office: Office, session: Session, service: WatchedService, windows: list[Window], now: datetime
 ) -> ServiceNow:
-    """Down when an outage was told of; else at work when works cover it; else as enough vantage points see it."""
+    """Down when an outage was told of; else at work when works within their plan cover it; else as it is seen."""
     state, since = _seen(office, session, service, now)
     lasting = session.scalars(select(Outage).where(Outage.service == service.name, Outage.ended_at.is_(None))).all()
-    working = [w.opened_at for w in windows if w.state is WindowState.OPEN and service.name in w.services]
+    grace = timedelta(seconds=office.catalogue.interval_seconds)
+    running = (w for w in windows if w.state is WindowState.OPEN and now <= works_end(w) + grace)
+    working = [w.opened_at for w in running if service.name in w.services]
     if lasting and (not working or any(outage.told_at for outage in lasting)):
         state, since = "down", min(outage.began_at for outage in lasting)
     elif working:

@@ -13,7 +13,7 @@ from blocks.ledger import Window, WindowState
 from blocks.office import Office
 from blocks.terms.intervals import Interval, Span, union
 from blocks.terms.works import Kind, OtherWindow, WorksFacts
-from tasks.outages import effective_outages
+from tasks.effective import effective_outages
 from tasks.works_forms import PlanForm
 
 _HORIZON = timedelta(days=900)

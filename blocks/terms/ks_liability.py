@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from fractions import Fraction
 
 from pydantic import model_validator
@@ -15,21 +15,28 @@ from blocks.terms.money import Money
 
 
 class Outage(Frozen):
-    """An interval without access to the services, ends included as instants; planned works already taken out."""
+    """An interval without access to the services, ends included as instants.
+
+    `works`: the allowed works within it; they shorten it and do not make two of it. `numbers`: the journal's.
+    """
 
     began_at: Moment
     ended_at: Moment
+    works: timedelta = timedelta()
+    numbers: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Outage:
         if self.ended_at < self.began_at:
             raise ValueError("an outage does not end before it began")
+        if not timedelta() <= self.works <= self.ended_at - self.began_at:
+            raise ValueError("works within an outage are not longer than it")
         return self
 
     @property
     def length(self) -> timedelta:
-        """How long it lasted."""
-        return self.ended_at - self.began_at
+        """How long it lasted, without works."""
+        return self.ended_at - self.began_at - self.works
 
 
 class OutageFacts(Frozen):
@@ -49,18 +56,22 @@ def _once(clause: str, facts: OutageFacts, what: str, amount: Money) -> Decision
     return Decision(clause=clause, verdict=Verdict.OWED, what=what, amount=amount)
 
 
+def repeated(outages: Iterable[Outage]) -> list[tuple[Outage, ...]]:
+    """The outages of 30 to 60 minutes of each Moscow month that has more than one, in the order of time."""
+    months: dict[date, list[Outage]] = {}
+    for outage in sorted(outages, key=lambda outage: outage.began_at):
+        if _HALF_HOUR <= outage.length <= _HOUR:
+            months.setdefault(local_date(outage.began_at, ZONE).replace(day=1), []).append(outage)
+    return [tuple(found) for found in months.values() if len(found) > 1]
+
+
 @rule("KS-3.10a", OutageFacts)
 def short_outages(facts: OutageFacts) -> Decision:
     """Two or more outages of 30 to 60 minutes in one calendar month: half of the yearly price, once in an agreement.
 
     Both bounds are inclusive. An outage belongs to the Moscow month in which it began. Lengths are exact intervals.
     """
-    months = Counter(
-        local_date(outage.began_at, ZONE).replace(day=1)
-        for outage in facts.outages
-        if _HALF_HOUR <= outage.length <= _HOUR
-    )
-    if not any(count > 1 for count in months.values()):
+    if not repeated(facts.outages):
         return Decision(clause="KS-3.10a", verdict=Verdict.REFUSED, what="no second such outage in one month")
     return _once("KS-3.10a", facts, "half of the yearly price", facts.yearly_price.times(Fraction(1, 2)))
 

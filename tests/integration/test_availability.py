@@ -6,19 +6,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from blocks.errors import NotFound
-from blocks.ledger import Ticket, TicketState, WindowEvent, transaction
+from blocks.ledger import Ticket, TicketState, WindowEvent, reading, transaction
 from blocks.office import Office
 from blocks.terms.availability import period
 from blocks.terms.intervals import Span
 from blocks.terms.service_views import ServiceAvailability
 from tasks.availability import availability_view, journal
 from tasks.numbering import add_numbered
-from tasks.outage_forms import OutageDecisionForm
-from tasks.outages import decide_outage, record_outage
+from tasks.outage_forms import OutageDecisionForm, OutageEnding
+from tasks.outage_reports import suspect, suspected
+from tasks.outages import close_outage, decide_outage, record_outage
+from tasks.probing import judge
 from tasks.status import status_view
-from tests.outage_work import SECOND, close_window, look, outages, watch, window
+from tests.outage_work import SECOND, close_window, letters, look, outages, watch, window
 from tests.work import DAY, MINUTE, NOW
 
 HOUR = timedelta(hours=1)
@@ -34,21 +37,25 @@ def outage(office: Office, service: str, began: datetime, length: timedelta | No
         ).number
 
 
-def ticket(office: Office, number: str, at: datetime) -> None:
+def ticket(
+    office: Office, number: str | None, at: datetime, agreement: str = "OT", sender: str = "user@example.test"
+) -> str:
     row = Ticket(
         source="mail",
-        external_id=at.isoformat(),
-        agreement="OT",
+        external_id=f"{at.isoformat()} {agreement} {sender}",
+        agreement=agreement,
+        service="dialer",
         kind="incident",
-        sender="user@example.test",
+        sender=sender,
         language="ru",
         subject="не звонит",
         received_at=at,
         state=TicketState.OPEN,
-        outage_id=next(found.id for found in outages(office) if found.number == number),
+        outage_id=next((found.id for found in outages(office) if found.number == number), None),
     )
     with transaction(office.sessions) as session:
         add_numbered(session, row, now=at)
+        return row.number
 
 
 def of_year(office: Office, agreement: str, as_of: datetime = LATER) -> ServiceAvailability:
@@ -139,6 +146,54 @@ def test_ot_3_downtime_counts_from_the_first_ticket(watching: Office) -> None:
     assert (line.clause, line.kept) == ("OT-1", False)  # longer than 30 minutes
 
 
+@pytest.mark.clause("OT-3")
+def test_ot_3_a_ticket_of_another_agreement_does_not_begin_downtime(watching: Office) -> None:
+    number = outage(watching, "dialer", NOW, HOUR)
+    ticket(watching, number, NOW, "KS")
+    assert of_year(watching, "OT").down_seconds == 0
+    ticket(watching, number, NOW + 50 * MINUTE)
+    assert of_year(watching, "OT").down_seconds == Decimal(600)
+
+
+@pytest.mark.clause("OT-3")
+def test_ot_3_a_ticket_of_the_old_year_about_an_outage_of_the_new_one_counts_in_both(watching: Office) -> None:
+    midnight = datetime(2026, 12, 31, 22, tzinfo=UTC)  # Kyiv's
+    number = outage(watching, "dialer", midnight + 5 * MINUTE, 55 * MINUTE)
+    ticket(watching, number, midnight - 30 * MINUTE)
+    years = [availability_view(watching, "OT", "year", year, 1, as_of=midnight + DAY) for year in (2026, 2027)]
+    assert [view.services[0].down_seconds for view in years] == [Decimal(1800), Decimal(3600)]
+
+
+@pytest.mark.clause("OT-3")
+def test_ot_3_tickets_that_came_during_an_outage_join_it(watching: Office) -> None:
+    began = outage(watching, "dialer", NOW, None)
+    ticket(watching, None, NOW - SECOND)
+    ticket(watching, None, NOW + 20 * MINUTE)
+    ticket(watching, None, NOW + 10 * MINUTE, "KS")
+    for _ in range(2):
+        judge(watching, now=NOW + 30 * MINUTE)
+    with reading(watching.sessions) as session:
+        linked = session.scalars(select(Ticket.received_at).where(Ticket.outage_id.is_not(None))).all()
+    assert linked == [NOW + 20 * MINUTE]
+    close_outage(watching, OutageEnding(outage=began, operator="x", ended_at=NOW + HOUR, note="x"), now=NOW + HOUR)
+    assert of_year(watching, "OT").down_seconds == Decimal(40 * 60)
+
+
+@pytest.mark.clause("OCP-P3.2.10")
+def test_ocp_p3_2_10_two_users_of_one_problem_are_a_suspicion_told_once(watching: Office) -> None:
+    ticket(watching, None, NOW)
+    ticket(watching, None, NOW + SECOND)  # the same user
+    assert suspect(watching, now=NOW + MINUTE) == 0
+    second = ticket(watching, None, NOW + 5 * MINUTE, sender="other@example.test")
+    assert suspect(watching, now=NOW + HOUR + 2 * SECOND) == 0  # not within an hour of each other
+    assert [suspect(watching, now=NOW + 6 * MINUTE) for _ in range(2)] == [1, 0]
+    (letter,) = letters(watching, "outage_suspected")
+    assert (letter.recipient, letter.facts["tickets"][1]) == (watching.settings.operator_email, second)
+    outage(watching, "dialer", NOW, None)
+    ticket(watching, None, NOW + 7 * MINUTE, sender="third@example.test")
+    assert suspected(watching, now=NOW + 8 * MINUTE) == []
+
+
 def test_ocp_p3_3_a_quarter_of_the_platform_has_its_target_and_a_month_none(watching: Office) -> None:
     outage(watching, "platform", NOW, HOUR)
     quarter = availability_view(watching, "OCP", "quarter", 2026, 4, as_of=LATER)
@@ -191,6 +246,25 @@ def test_works_show_as_works_until_an_outage_outlasts_them(watching: Office) -> 
     assert page.services[0].state == "down"
     assert [(line.cause, line.decided_by, line.reason) for line in page.journal] == [("", "", "")]
     assert [(row.number, row.state, row.revision) for row in page.windows] == [(number, "closed", 0)]
+
+
+def test_works_that_overrun_their_plan_hide_nothing_on_the_status_page(watching: Office) -> None:
+    window(watching, NOW, NOW + 2 * MINUTE)
+    watch(watching, NOW, "uuu uuu uuu uuu")
+    assert states(watching, NOW + 3 * MINUTE)["complex"] == ("works", NOW)
+    look(watching, NOW + 4 * MINUTE, "uuu")
+    assert states(watching, NOW + 4 * MINUTE)["complex"] == ("up", NOW)
+
+
+def test_the_status_page_shows_the_cause_that_a_person_released(watching: Office) -> None:
+    watch(watching, NOW, "ddd uuu")
+    number = outages(watching)[0].number
+    for values in ({"cause": "инженер выдернул кабель"}, {"public_cause": "сбой питания"}):
+        form = {"outage": number, "operator": "О. Петрова", "reason": "разбор", **values}
+        decide_outage(watching, OutageDecisionForm.model_validate(form), now=LATER)
+        (line,) = status_view(watching, now=LATER).journal
+        assert line.cause == values.get("public_cause", "")
+    assert journal(watching, "KS", YEAR, now=LATER)[0].cause == "инженер выдернул кабель"
 
 
 def test_a_changed_window_has_a_higher_revision(watching: Office) -> None:

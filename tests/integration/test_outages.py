@@ -15,6 +15,7 @@ from blocks.ledger import (
     Document,
     Notice,
     NoticeState,
+    Obligation,
     ObligationState,
     Ticket,
     TicketState,
@@ -23,28 +24,21 @@ from blocks.ledger import (
 )
 from blocks.office import Office
 from flows.fulfilment import send_due
+from tasks.effective import Effective, decisions_on, effective, effective_outages
 from tasks.notices import read_reports
 from tasks.numbering import add_numbered
 from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, OutageReportForm
 from tasks.outage_logs import logs_of, send_owed_logs
-from tasks.outages import (
-    Effective,
-    close_outage,
-    decide_outage,
-    decisions_on,
-    effective,
-    effective_outages,
-    file_report,
-    open_outage,
-)
-from tests.outage_work import SECOND, letters, look, outages, owed, times, watch
+from tasks.outages import close_outage, decide_outage, file_report, open_outage
+from tasks.probing import judge
+from tests.outage_work import SECOND, letters, look, outages, owed, times, watch, window
 from tests.work import MINUTE, NOW
 
 HOUR = timedelta(hours=1)
 WHO = "О. Петрова"
 
 
-def ticket(office: Office, at: datetime, agreement: str = "OCP") -> str:
+def ticket(office: Office, at: datetime, agreement: str = "OCP", service: str | None = None) -> str:
     row = Ticket(
         source="mail",
         external_id=at.isoformat(),
@@ -52,6 +46,7 @@ def ticket(office: Office, at: datetime, agreement: str = "OCP") -> str:
         kind="incident",
         sender="user@example.test",
         language="ru",
+        service=service,
         subject="не работает",
         received_at=at,
         state=TicketState.OPEN,
@@ -140,9 +135,11 @@ def test_ocp_p3_2_7c_and_9_the_end_opens_the_report_and_sends_the_logs(watching:
         "ocp@example.test",
         watching.settings.operator_email,
     ]
+    assert send_owed_logs(watching, now=NOW + 2 * HOUR - SECOND) == 0  # it holds the hour after the end too
+    assert send_owed_logs(watching, now=NOW + 2 * HOUR) == 1
     letter = letters(watching, "outage_logs")[0]
     assert (letter.recipient, letter.document_key) == ("ocp@example.test", f"outage-logs:{number}")
-    send_due(watching, now=NOW + HOUR + MINUTE)
+    send_due(watching, now=NOW + 2 * HOUR)
     states = {clause: row.state for clause, row in owed(watching).items()}
     assert states["OCP-P3.2.9"] is ObligationState.FULFILLED
     assert states["OCP-P3.2.7c"] is ObligationState.OPEN
@@ -196,7 +193,7 @@ def test_ocp_p3_2_9_logs_that_a_killed_process_left_unsent_go_out_later_once(
         patched.setattr("tasks.outages.send_owed_logs", lambda *_args, **_named: 0)
         ended(watching, number, NOW + HOUR)
     assert letters(watching, "outage_logs") == []
-    assert [send_owed_logs(watching, now=NOW + 2 * HOUR) for _ in range(2)] == [1, 0]
+    assert [send_owed_logs(watching, now=NOW + 3 * HOUR) for _ in range(2)] == [1, 0]
     with reading(watching.sessions) as session:
         filed = session.scalars(select(Document).where(Document.key == f"outage-logs:{number}")).one()
     assert watching.archive.get(filed.sha256) == logs_of(watching, number)
@@ -269,7 +266,90 @@ def test_what_does_not_exist_or_follow_is_refused(watching: Office) -> None:
 def test_what_the_probes_opened_the_probes_close(watching: Office) -> None:
     watch(watching, NOW, "ddd")
     with pytest.raises(Refused, match="probes close"):
-        ended(watching, outages(watching)[0].number, NOW + HOUR)
+        ended(watching, outages(watching)[0].number, NOW + 30 * SECOND)
+
+
+def test_an_outage_that_the_probes_lost_sight_of_is_closed_by_hand(watching: Office) -> None:
+    watch(watching, NOW, "ddd ddd u-- u-- u--")  # one point alone does not close it
+    number = outages(watching)[0].number
+    too_early = OutageEnding(outage=number, operator=WHO, ended_at=NOW + 2 * MINUTE - SECOND, note="снова отвечает")
+    with pytest.raises(Refused, match="saw complex down until"):
+        close_outage(watching, too_early, now=NOW + 4 * MINUTE)
+    ended(watching, number, NOW + 4 * MINUTE)
+    assert times(watching) == [(NOW, NOW + 4 * MINUTE)]
+    watch(watching, NOW + 9 * MINUTE, "ddd uuu")
+    assert times(watching)[1:] == [(NOW + 9 * MINUTE, NOW + 10 * MINUTE)]
+
+
+def test_a_persons_outage_does_not_hide_what_probes_see_from_the_same_moment(watching: Office) -> None:
+    form = OutageForm(service="complex", operator=WHO, what="жалоба", began_at=NOW)
+    number = open_outage(watching, form, now=NOW + 30 * SECOND)
+    look(watching, NOW, "ddd")
+    ended(watching, number, NOW + 10 * SECOND)
+    watch(watching, NOW + MINUTE, "ddd " * 30 + "uuu")
+    found = [(row.source, row.began_at, row.ended_at) for row in outages(watching)]
+    assert found == [("operator", NOW, NOW + 10 * SECOND), ("probe", NOW, NOW + 31 * MINUTE)]
+    assert len(letters(watching, "outage_closed")) == 4
+
+
+@pytest.mark.parametrize(
+    ("agreement", "service", "match"), [("OT", None, "is not served"), ("KS", "broker", "about broker")]
+)
+def test_a_ticket_of_another_agreement_or_service_does_not_open_an_outage(
+    watching: Office, agreement: str, service: str | None, match: str
+) -> None:
+    number = ticket(watching, NOW, agreement, service)
+    with pytest.raises(Refused, match=match):
+        open_outage(
+            watching, OutageForm(service="complex", operator=WHO, what="x", tickets=(number,)), now=NOW + MINUTE
+        )
+    assert outages(watching) == []
+
+
+@pytest.mark.clause("OT-3")
+def test_ot_3_a_ticket_stays_with_the_outage_that_it_is_about(watching: Office) -> None:
+    number = ticket(watching, NOW, "OT", "dialer")
+    form = OutageForm(service="dialer", operator=WHO, what="x", tickets=(number,))
+    first = open_outage(watching, form, now=NOW + MINUTE)
+    assert open_outage(watching, form, now=NOW + 2 * MINUTE) == first  # pressed twice
+    ended(watching, first, NOW + HOUR)
+    later = OutageForm(service="dialer", operator=WHO, what="x", tickets=(number,), began_at=NOW + 2 * HOUR)
+    with pytest.raises(Refused, match="another outage"):
+        open_outage(watching, later, now=NOW + 2 * HOUR)
+    assert len(outages(watching)) == 1
+
+
+@pytest.mark.clause("OCP-P3.2.9")
+def test_ocp_p3_2_9_an_unavailability_within_works_sends_its_log_file_too(watching: Office) -> None:
+    window(watching, NOW, NOW + 2 * HOUR, services=["platform"])
+    last = watch(watching, NOW, "ddd ddd uuu", "platform")
+    assert letters(watching, "outage_opened") == letters(watching, "outage_closed") == []
+    assert owed(watching)["OCP-P3.2.9"].due_at == last + 24 * HOUR
+    assert "OCP-P3.2.7c" not in owed(watching)
+    assert judge(watching, now=last + HOUR - SECOND).logs == 0
+    assert judge(watching, now=last + HOUR).logs == 1
+    assert letters(watching, "outage_logs")[0].recipient == "ocp@example.test"
+
+
+def test_letters_and_the_report_say_the_times_that_hold(watching: Office) -> None:
+    number = opened(watching)
+    decided(watching, number, NOW + 2 * MINUTE, began_at=NOW - 2 * HOUR)
+    ended(watching, number, NOW + HOUR)
+    decided(watching, number, NOW + 2 * HOUR, ended_at=NOW + 30 * MINUTE)
+    file_report(watching, report(number), now=NOW + 2 * HOUR)
+    (letter,) = letters(watching, "outage_report")
+    assert letter.facts["began_at"] == (NOW - 2 * HOUR).isoformat()
+    assert letter.facts["ended_at"] == (NOW + 30 * MINUTE).isoformat()
+    assert letters(watching, "outage_closed")[0].facts["began_at"] == (NOW - 2 * HOUR).isoformat()
+
+
+def test_what_is_owed_to_end_users_names_no_address(watching: Office) -> None:
+    watching.settings.end_users["OCP"] = ("anna@example.test", "ivan@example.test")
+    opened(watching)
+    with reading(watching.sessions) as session:
+        told = session.scalars(select(Obligation.what).where(Obligation.clause == "OCP-3.2.7")).all()
+    assert len(set(told)) == 2
+    assert not [what for what in told if "@" in what]
 
 
 @pytest.mark.clause("KS-3.9")
@@ -370,6 +450,7 @@ def test_every_letter_of_an_outage_can_be_composed_and_sent(watching: Office) ->
     number = opened(watching, began=datetime(2026, 12, 31, 18, 30, tzinfo=UTC))
     ended(watching, number, datetime(2027, 1, 1, 3, tzinfo=UTC))
     file_report(watching, report(number), now=datetime(2027, 1, 1, 9, tzinfo=UTC))
+    send_owed_logs(watching, now=datetime(2027, 1, 1, 9, tzinfo=UTC))
     send_due(watching, now=datetime(2027, 1, 1, 9, tzinfo=UTC))
     read_reports(watching, now=datetime(2027, 1, 1, 9, tzinfo=UTC))
     with reading(watching.sessions) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from blocks.clients.probes import Seen
 from blocks.errors import Transient
+from blocks.ledger import ProbeSpan, ProbeState, transaction
 from blocks.office import Office
 from blocks.terms.probes import Sample, StateSpan, extend
 from tasks.probing import judge, record_round, service_seen, stale_probes
@@ -207,6 +209,46 @@ def test_the_last_round_of_a_window_does_not_outlast_it(watching: Office) -> Non
     close_window(watching, number, NOW + 90 * SECOND)
     look(watching, NOW + 2 * MINUTE, "uuu")
     assert letters(watching, "outage_opened") == []
+
+
+def test_a_window_that_is_not_closed_in_time_silences_no_longer_than_its_plan(watching: Office) -> None:
+    window(watching, NOW, NOW + 2 * MINUTE)  # opened, and its run was killed
+    watch(watching, NOW, "ddd ddd ddd ddd")
+    assert letters(watching, "outage_opened") == []  # within a probe interval of the planned end
+    look(watching, NOW + 4 * MINUTE, "ddd")
+    assert len(letters(watching, "outage_opened")) == 2
+
+
+@pytest.mark.clause("OCP-P3.2.7b")
+def test_ocp_p3_2_7b_what_outlasts_the_plan_of_its_window_counts_from_the_planned_end(watching: Office) -> None:
+    window(watching, NOW, NOW + 2 * MINUTE, services=["platform"])
+    watch(watching, NOW, "ddd ddd ddd ddd ddd", "platform")
+    assert owed(watching)["OCP-P3.2.7b"].due_at == NOW + 22 * MINUTE
+
+
+def test_a_year_of_flaps_of_one_point_is_judged_at_once(watching: Office) -> None:
+    began = NOW - timedelta(days=365)
+    with transaction(watching.sessions) as session:
+        for hour in range(365 * 24):
+            at = began + timedelta(hours=hour)
+            for state, since, until in (("down", at, at + MINUTE), ("up", at + MINUTE, at + 60 * MINUTE)):
+                session.add(
+                    ProbeSpan(
+                        service="complex",
+                        vantage="first",
+                        state=ProbeState(state),
+                        began_at=since,
+                        until_at=until,
+                        detail="x",
+                    )
+                )
+    took = []
+    for _ in range(5):
+        start = time.perf_counter()
+        judge(watching, now=NOW)
+        took.append(time.perf_counter() - start)
+    assert min(took) < 0.05  # thousands of rows would take longer
+    assert outages(watching) == []
 
 
 @pytest.mark.clause("OCP-P3.5")
