@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     """The Maildir in which mail to support arrives; it becomes tickets."""
     support_addresses: dict[EmailStr, Literal["KS", "OCP", "QS", "OT", "SSL"]] = Field(default_factory=dict)
     """The agreement of each address that support is written to; mail to any other is KeepSecrets' (KS)."""
+    mail_authserv_id: str = ""
+    """The name under which our own mail server writes Authentication-Results (RFC 8601); empty: none is believed.
+
+    It must strip headers of that name from what comes in.
+    """
     services_file: Path | None = None
     """The catalogue (TOML) of watched services, vantage points and runbooks; None: nothing is watched."""
 

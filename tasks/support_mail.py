@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError, validate_email
 from sqlalchemy.orm import Session
 
-from blocks.clients.support_mail import Arrived, SupportMail
+from blocks.clients.support_mail import Arrived, SupportMail, authenticated_domain
 from blocks.errors import NotFound
-from blocks.ledger import Notice, Ticket, TicketState, reading, transaction
+from blocks.ledger import Notice, Ticket, reading, transaction
 from blocks.office import Office
 from blocks.settings import Settings
 from tasks.inbox import outcome_of, put_event
@@ -24,7 +24,8 @@ from tasks.notices import queue_operator_notice
 from tasks.order_forms import EventKind
 from tasks.ticket_acts import MAIL
 from tasks.ticket_forms import MAX_TEXT, Act, TicketAct, TicketForm
-from tasks.tickets import find_ticket
+from tasks.ticket_timers import LIVE
+from tasks.tickets import final, find_ticket, waiting_for
 
 _LABELS = {
     "occurred": ("время", "когда", "час", "коли", "time", "when"),
@@ -82,13 +83,13 @@ def _take(office: Office, arrived: Arrived, mail: SupportMail, taken: Taken, now
         taken.known += 1
     else:
         with reading(office.sessions) as session:
-            ticket = _ticket_answered(office, session, mail)
-        if ticket is not None and ticket.sender != mail.sender:
-            why = f"ответ по обращению {ticket.number} не от того, кто его прислал"
+            about = _about(office, session, mail)
+            why = _why_not(office.settings, session, mail, about)
+        if why:
             _set_aside(office, arrived, why, taken, now)
             return
         try:
-            kind, payload = _payload(office.settings, mail, ticket)
+            kind, payload = _payload(office.settings, mail, about)
         except ValidationError as error:
             _set_aside(office, arrived, f"не становится обращением: {_fields(error)}", taken, now)
             return
@@ -108,31 +109,75 @@ def _fields(error: ValidationError) -> str:
     return ", ".join(str(fault["loc"][0]) for fault in error.errors() if fault["loc"]) or "содержание"
 
 
-def _ticket_answered(office: Office, session: Session, mail: SupportMail) -> Ticket | None:
-    """The ticket whose number stands in the subject, or one of whose letters is answered."""
-    for number in mail.numbers:
-        try:
-            return find_ticket(session, number)
-        except NotFound:
-            continue
+@dataclass(frozen=True)
+class _About:
+    """The ticket that a mail speaks of, whether it is not over, and whether the mail is proven to be its sender's.
+
+    A From line proves nothing. An answer to a letter that we sent to that address does, for the ticket of that letter:
+    its id cannot be guessed. So does our own mail server's word on the sender's domain (DMARC).
+    """
+
+    ticket: Ticket | None
+    lives: bool
+    proven: bool
+
+
+def _about(office: Office, session: Session, mail: SupportMail) -> _About:
+    answered = _letters_answered(office, session, mail)
+    named = (_known(session, number) for number in (*mail.numbers, *answered))
+    ticket = next((found for found in named if found is not None), None)
+    proven = _is_from_its_domain(office.settings, mail) or (ticket is not None and ticket.number in answered)
+    return _About(ticket, ticket is not None and final(session, ticket).state in LIVE, proven)
+
+
+def _known(session: Session, number: str) -> Ticket | None:
+    try:
+        return find_ticket(session, number)
+    except NotFound:
+        return None
+
+
+def _letters_answered(office: Office, session: Session, mail: SupportMail) -> list[str]:
+    """The tickets of our letters to this sender that the mail answers."""
+    found = []
     for envelope_id in mail.answers:
         number, _, token = envelope_id.partition("-")
         if number.isascii() and number.isdigit() and len(number) <= 9 and _is_ours(office, int(number), token):
             notice = session.get(Notice, int(number))
-            if notice is not None and (notice.about or "").startswith("T-"):
-                return find_ticket(session, notice.about or "")
-    return None
+            if notice is not None and notice.recipient == mail.sender and (notice.about or "").startswith("T-"):
+                found.append(notice.about or "")
+    return found
+
+
+def _is_from_its_domain(settings: Settings, mail: SupportMail) -> bool:
+    passed = authenticated_domain(mail.results, settings.mail_authserv_id)
+    return passed is not None and _normal(f"x@{passed}") == _normal(f"x@{mail.sender.rpartition('@')[2]}")
+
+
+def _why_not(settings: Settings, session: Session, mail: SupportMail, about: _About) -> str:
+    """Why a mail must not touch the ticket it speaks of, or the one that waits for it; empty: it may."""
+    if about.ticket is not None and about.ticket.sender != mail.sender:
+        return f"ответ по обращению {about.ticket.number} не от того, кто его прислал"
+    if about.proven:
+        return ""
+    first = about.ticket if about.lives else None
+    if about.ticket is None:
+        first = waiting_for(session, _agreement(settings, mail), mail.sender, mail.subject)
+    if first is None:
+        return ""
+    return f"похоже на ответ по обращению {first.number}, но не доказано, что его написал этот отправитель"
 
 
 def _is_ours(office: Office, notice_id: int, token: str) -> bool:
     return office.sealer.page_token(f"envelope:{notice_id}")[:22] == token
 
 
-def _payload(settings: Settings, mail: SupportMail, ticket: Ticket | None) -> tuple[EventKind, dict[str, Any]]:
+def _payload(settings: Settings, mail: SupportMail, about: _About) -> tuple[EventKind, dict[str, Any]]:
     """An answer to a ticket that is not over, else a new ticket: so its clocks run and its receipt is confirmed."""
+    ticket = about.ticket
     names = f"\n\nВложения: {', '.join(mail.attachments)}" if mail.attachments else ""
     text = f"{mail.text}{names}".strip()[:MAX_TEXT]
-    if ticket is not None and ticket.state is not TicketState.RESOLVED:
+    if ticket is not None and about.lives:
         text = text or mail.subject or "(без текста)"
         act = TicketAct(ticket=ticket.number, act=Act.ANSWERED, who=mail.sender, text=text)
         return EventKind.TICKET_ACT, act.model_dump(mode="json")
@@ -150,6 +195,7 @@ def _payload(settings: Settings, mail: SupportMail, ticket: Ticket | None) -> tu
             "substance": text,
             "occurred": labelled.get("occurred", ""),
             "actions": labelled.get("actions", ""),
+            "sender_proven": about.proven,
         }
     )
     return EventKind.TICKET, form.model_dump(mode="json")

@@ -9,20 +9,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused, TermsViolated
-from blocks.ledger import Obligation, Ticket, TicketEvent, TicketState, transaction
+from blocks.errors import NotFound, Refused, TermsViolated, Transient
+from blocks.ledger import InboxEvent, InboxState, Obligation, Ticket, TicketEvent, TicketState, transaction
 from blocks.office import Office
-from blocks.terms.base import Deadline
+from blocks.terms.ks_tickets import report_outcome
 from blocks.terms.ocp_tickets import IncidentStep, next_steps
 from blocks.terms.ot_tickets import EscalationFacts, escalate
 from blocks.terms.tickets import TicketKind, What
-from tasks.audience import ZONES
 from tasks.money import Recorded
 from tasks.obligations import lift, open_obligation
+from tasks.order_forms import EventKind
 from tasks.ticket_forms import USER_ACTS, Act, TicketAct
 from tasks.ticket_notices import shortened, tell, tell_operator, tell_partner, tell_sender
 from tasks.ticket_timers import LIVE, REPORT_OUTCOME, events_of, mirror
-from tasks.tickets import add_event, find_ticket, join, pass_on
+from tasks.tickets import add_event, begin_anew, confirm_message, final, find_ticket, join, pass_on
 
 OPERATOR, MAIL = "operator", "mail"
 _MOVES: dict[str, TicketState] = {
@@ -65,16 +65,37 @@ def ticket_of_source(session: Session, source: str, name: str, *, lock: bool = F
 def act_on_ticket(office: Office, act: TicketAct, *, source: str, event_id: int, now: datetime) -> Recorded:
     """Carry out an act, once by the number of its event.
 
-    Raises NotFound, Refused or TermsViolated when the source, the ticket's state or an agreement does not allow it.
+    Raises NotFound, Refused or TermsViolated when the source, the ticket's state or an agreement does not allow it,
+    Transient when the ticket itself has come and waits to be put on record.
     """
     with transaction(office.sessions) as session:
-        ticket = ticket_of_source(session, source, act.ticket, lock=True)
+        ticket = _ticket_come(session, source, act.ticket)
         done = _Done(office, session, ticket, act, f"event:{event_id}", max(now, ticket.received_at))
         known = select(TicketEvent.id).where(TicketEvent.ticket_id == ticket.id, TicketEvent.key == done.key)
         if session.scalar(known) is None:
             _check(done, source)
             _carry_out(done)
         return Recorded(None, f"{ticket.number} {act.act.value}: {ticket.state.value}", about=ticket.number)
+
+
+def _ticket_come(session: Session, source: str, name: str) -> Ticket:
+    try:
+        return ticket_of_source(session, source, name, lock=True)
+    except NotFound:
+        if is_on_its_way(session, source, name):
+            raise Transient(f"the ticket {name} has come and is not on record yet") from None
+        raise
+
+
+def is_on_its_way(session: Session, source: str, name: str) -> bool:
+    """Whether a ticket of that source and own id waits in the inbox to be worked on."""
+    query = select(InboxEvent.id).where(
+        InboxEvent.state.in_([InboxState.NEW, InboxState.CLAIMED, InboxState.PARKED]),
+        InboxEvent.source == source,
+        InboxEvent.kind == EventKind.TICKET,
+        InboxEvent.payload["ticket"].as_string() == name,
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _check(done: _Done, source: str) -> None:
@@ -116,33 +137,38 @@ def _record(done: _Done, what: str) -> None:
 
 
 def _forward(done: _Done) -> None:
-    """What the user of a joined ticket adds goes to the first."""
-    first = done.session.get_one(Ticket, done.ticket.duplicate_of_id, with_for_update=True)
-    if first.state not in LIVE:
-        raise Refused("state", f"{first.number}, to which {done.ticket.number} was joined, is {first.state.value}")
+    """What the user of a joined ticket adds goes to the first; when that is over, it is a new ticket."""
+    first = final(done.session, done.ticket, lock=True)
     _record(done, "passed on")
+    if first.state not in LIVE:
+        begin_anew(done.office, done.session, done.ticket, done.act.text, key=done.key, now=done.now)
+        return
     key = f"{done.key}:{done.ticket.number}"
     pass_on(done.office, done.session, first, done.ticket.sender, done.act.text, key=key, now=done.now)
+    confirm_message(done.office, done.session, done.ticket, key=done.key, now=done.now)
 
 
 def _reacted(done: _Done) -> None:
-    """Taken into work; the time it needs is told to the user, and its end becomes owed (KS-1.3)."""
+    """Taken into work; the time it needs is told to the user where it is known, and the outcome becomes owed."""
     _record(done, What.REACTED)
     minutes, ticket = done.act.minutes_needed, done.ticket
-    if minutes is None:
-        return
-    ends = done.now + timedelta(minutes=minutes)
-    facts = {"minutes_needed": minutes, "ends_at": ends.isoformat(), "text": shortened(done.act.text)}
-    tell_sender(done.office, done.session, ticket, "ticket_reacted", facts, about=done.key, now=done.now)
-    if ticket.agreement == "KS":
+    if minutes is not None:
+        ends = done.now + timedelta(minutes=minutes)
+        facts = {"minutes_needed": minutes, "ends_at": ends.isoformat(), "text": shortened(done.act.text)}
+        tell_sender(done.office, done.session, ticket, "ticket_reacted", facts, about=done.key, now=done.now)
         lift(done.session, subject=ticket.number, why="another time was told", now=done.now, what=REPORT_OUTCOME)
-        deadline = Deadline(due=ends, zone=ZONES["KS"])
+    _owe_outcome(done, minutes)
+
+
+def _owe_outcome(done: _Done, minutes: int | None = None) -> None:
+    """KS-1.3: what was taken into work is reported on; a time that was told before stays."""
+    if done.ticket.agreement == "KS":
         open_obligation(
             done.session,
             clause="KS-1.3",
-            subject=ticket.number,
+            subject=done.ticket.number,
             what=REPORT_OUTCOME,
-            deadline=deadline,
+            deadline=report_outcome(done.now, minutes),
             now=done.now,
         )
 
@@ -155,7 +181,9 @@ def _asked(done: _Done) -> None:
 
 def _answered(done: _Done) -> None:
     _record(done, What.ANSWERED)
+    _owe_outcome(done)
     _tell_us(done, "ответ пользователя")
+    confirm_message(done.office, done.session, done.ticket, key=done.key, now=done.now)
 
 
 def _escalated(done: _Done) -> None:
@@ -170,6 +198,7 @@ def _escalated(done: _Done) -> None:
     }
     operator = done.office.settings.operator_email
     tell(done.session, ticket, "ticket_escalated", operator, facts, about=done.key, now=done.now)
+    confirm_message(done.office, done.session, ticket, key=done.key, now=done.now)
 
 
 def _failed_globally(done: _Done) -> None:
@@ -199,6 +228,19 @@ def _resolved(done: _Done) -> None:
         done.office, done.session, done.ticket, "ticket_resolved", facts, about=done.key, now=done.now, obligation=owed
     )
     tell_partner(done.office, done.session, done.ticket, "ticket_resolved", facts, about=done.key, now=done.now)
+    for other in _other_users(done.session, done.ticket):
+        told = {**facts, "outcome": "Неполадка устранена."}
+        tell_sender(done.office, done.session, other, "ticket_resolved", told, about=done.key, now=done.now)
+
+
+def _other_users(session: Session, first: Ticket) -> list[Ticket]:
+    """The tickets of others that were joined to one: each user hears of the outcome, in no words meant for another."""
+    found, level = [], [first.id]
+    while level:
+        joined = session.scalars(select(Ticket).where(Ticket.duplicate_of_id.in_(level)).order_by(Ticket.id)).all()
+        found += [ticket for ticket in joined if ticket.sender != first.sender]
+        level = [ticket.id for ticket in joined]
+    return found
 
 
 def _joined(done: _Done) -> None:

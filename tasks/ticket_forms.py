@@ -51,6 +51,9 @@ class TicketForm(_Form):
     occurred: Text = ""
     actions: Annotated[Text, Field(description="What the user did before")] = ""
     repeat_of: TicketNumber | None = None
+    sender_proven: bool = Field(
+        default=True, description="False: nothing shows that its sender wrote it, so it joins no other ticket"
+    )
 
     @model_validator(mode="after")
     def _fits_its_agreement(self) -> TicketForm:

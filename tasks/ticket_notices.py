@@ -14,8 +14,10 @@ from blocks.office import Office
 from tasks.audience import ZONES, partner
 from tasks.notices import queue
 
+AUTOMATIC = frozenset({"ticket_received", "ticket_joined", "ticket_incomplete", "ticket_added"})
+"""Letters that no person of ours caused: two robots could keep them going for ever."""
 LETTERS_AN_HOUR = 20
-"""So many letters one address gets of its tickets in an hour; a robot that answers each of them is left alone."""
+"""So many automatic letters of its tickets one address gets in an hour; the others wait for the next hours."""
 SHORT = 2000
 """Characters of somebody's text that a letter quotes."""
 
@@ -23,6 +25,10 @@ SHORT = 2000
 def shortened(text: str, limit: int = SHORT) -> str:
     """A text, cut where it is longer than a letter quotes."""
     return text if len(text) <= limit else f"{text[:limit].rstrip()} […]"
+
+
+def _key(ticket: Ticket, kind: str, about: str) -> str:
+    return f"{ticket.number}:{kind}:{about}"
 
 
 def tell(
@@ -39,7 +45,7 @@ def tell(
     """Queue a letter about a ticket, once by (ticket, kind, about)."""
     queue(
         session,
-        key=f"{ticket.number}:{kind}:{about}",
+        key=_key(ticket, kind, about),
         kind=kind,
         agreement=ticket.agreement,
         recipient=recipient,
@@ -63,14 +69,15 @@ def tell_sender(
 ) -> None:
     """Queue a letter to the ticket's user, once by (ticket, kind, about).
 
-    Over the hour's limit a person is told instead, once an hour; what the letter was to fulfil stays open.
+    An automatic one over the hour's limit waits for its hour, and a person is told of it, once an hour. What people of
+    ours write goes out at once.
     """
-    letters = select(func.count()).where(
-        Notice.recipient == ticket.sender, Notice.about.is_not(None), Notice.created_at > now - timedelta(hours=1)
-    )
-    if (session.scalar(letters) or 0) < LETTERS_AN_HOUR:
-        tell(session, ticket, kind, ticket.sender, facts, about=about, now=now, obligation=obligation)
+    hours = _hours_to_wait(session, ticket.sender, now) if kind in AUTOMATIC else 0
+    tell(session, ticket, kind, ticket.sender, facts, about=about, now=now, obligation=obligation)
+    if not hours:
         return
+    letter = session.scalars(select(Notice).where(Notice.key == _key(ticket, kind, about))).one()
+    letter.next_try_at = now + timedelta(hours=hours)
     queue(
         session,
         key=f"ticket_flood:{now:%Y-%m-%dT%H}:{ticket.sender}"[:120],
@@ -81,6 +88,14 @@ def tell_sender(
         now=now,
         about=ticket.number,
     )
+
+
+def _hours_to_wait(session: Session, address: str, now: datetime) -> int:
+    """How many hours the address's automatic letters of the last hour, and those that wait already, fill."""
+    letters = select(func.count()).where(
+        Notice.recipient == address, Notice.next_try_at > now - timedelta(hours=1), Notice.kind.in_(AUTOMATIC)
+    )
+    return (session.scalar(letters) or 0) // LETTERS_AN_HOUR
 
 
 def tell_operator(

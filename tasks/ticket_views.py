@@ -88,7 +88,11 @@ def open_tickets(office: Office, now: datetime) -> list[OpenTicket]:
         .group_by(Obligation.subject)
         .subquery()
     )
-    urgent = select(TicketEvent.ticket_id).where(TicketEvent.what.in_([What.ESCALATED, What.GLOBAL_FAILURE]))
+    urgent = (
+        select(TicketEvent.ticket_id)
+        .join(Ticket, Ticket.id == TicketEvent.ticket_id)
+        .where(Ticket.state.in_(LIVE), TicketEvent.what.in_([What.ESCALATED, What.GLOBAL_FAILURE]))
+    )
     query = (
         select(Ticket, owed.c.due)
         .outerjoin(owed, owed.c.subject == Ticket.number)

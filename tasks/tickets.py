@@ -6,11 +6,20 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound
-from blocks.ledger import Customer, Obligation, Ticket, TicketEvent, TicketState, one_at_a_time, transaction
+from blocks.ledger import (
+    Customer,
+    Obligation,
+    ObligationState,
+    Ticket,
+    TicketEvent,
+    TicketState,
+    one_at_a_time,
+    transaction,
+)
 from blocks.office import Office
 from blocks.terms import ks
 from blocks.terms.base import Verdict
@@ -51,21 +60,46 @@ def add_event(session: Session, ticket: Ticket, what: str, *, key: str, at: date
 
 def receive_ticket(office: Office, source: str, form: TicketForm, received_at: datetime) -> Recorded:
     """Put a ticket on record once by (source, its own id), and tell its number; the same again changes nothing."""
-    sender = form.sender.lower()
     with transaction(office.sessions) as session:
-        one_at_a_time(session, f"ticket:{form.agreement}:{sender}")
-        known = select(Ticket).where(Ticket.source == source, Ticket.external_id == form.ticket)
-        ticket = session.scalar(known)
-        if ticket is None:
-            ticket = _put_on_record(session, source, form, sender, received_at)
-            first = _first_open(session, ticket, form.repeat_of)
-            facts = RepeatFacts(first_open=first.number if first else None)
-            if first is not None and repeated_ticket(facts).verdict is Verdict.ACTION:
-                receipt = _receipt_owed(session, ticket, received_at)
-                join(office, session, ticket, first, who="dogovor", now=received_at, receipt=receipt)
-            else:
-                _take_up(office, session, ticket, form, received_at)
+        ticket = take_in(office, session, source, form, received_at)
         return Recorded(None, f"{ticket.number} {ticket.state.value}", about=ticket.number)
+
+
+def take_in(office: Office, session: Session, source: str, form: TicketForm, received_at: datetime) -> Ticket:
+    """Put a ticket on record once by (source, its own id), within a transaction. What is not proven joins nothing."""
+    sender = form.sender.lower()
+    one_at_a_time(session, f"ticket:{form.agreement}:{sender}")
+    known = select(Ticket).where(Ticket.source == source, Ticket.external_id == form.ticket)
+    ticket = session.scalar(known)
+    if ticket is not None:
+        return ticket
+    ticket = _put_on_record(session, source, form, sender, received_at)
+    first = _first_open(session, ticket, form.repeat_of) if form.sender_proven else None
+    facts = RepeatFacts(first_open=first.number if first else None)
+    if first is not None and repeated_ticket(facts).verdict is Verdict.ACTION:
+        receipt = _receipt_owed(session, ticket, received_at)
+        join(office, session, ticket, first, who="dogovor", now=received_at, receipt=receipt)
+    else:
+        _take_up(office, session, ticket, form, received_at)
+    return ticket
+
+
+def begin_anew(office: Office, session: Session, ticket: Ticket, text: str, *, key: str, now: datetime) -> Ticket:
+    """A new ticket out of what its user adds to one that is over, once by key."""
+    form = TicketForm.model_validate(
+        {
+            "ticket": f"{ticket.number}/{key}",
+            "agreement": ticket.agreement,
+            "kind": ticket.kind,
+            "priority": ticket.priority,
+            "sender": ticket.sender,
+            "language": ticket.language,
+            "service": ticket.service,
+            "subject": ticket.subject,
+            "substance": text,
+        }
+    )
+    return take_in(office, session, ticket.source, form, now)
 
 
 def _put_on_record(session: Session, source: str, form: TicketForm, sender: str, received_at: datetime) -> Ticket:
@@ -109,14 +143,25 @@ def _first_open(session: Session, ticket: Ticket, repeat_of: str | None) -> Tick
         if named is not None and _same_user(named, ticket):
             return named
     own = live.where(Ticket.sender == ticket.sender).order_by(Ticket.id).with_for_update()
-    return next(
-        (
-            first
-            for first in session.scalars(own)
-            if first.service == ticket.service and same_subject(first.subject, ticket.subject)
-        ),
-        None,
+    for first in session.scalars(own):
+        if first.service == ticket.service and same_subject(first.subject, ticket.subject):
+            return first
+    return None
+
+
+def waiting_for(session: Session, agreement: str, sender: str, subject: str) -> Ticket | None:
+    """The ticket that waits for an answer of this sender, and whose subject is this one."""
+    query = select(Ticket).where(
+        Ticket.sender == sender, Ticket.agreement == agreement, Ticket.state == TicketState.WAITING
     )
+    return next((row for row in session.scalars(query) if same_subject(row.subject, subject)), None)
+
+
+def final(session: Session, ticket: Ticket, *, lock: bool = False) -> Ticket:
+    """The ticket to which a joined one has come at last; one that was not joined is itself."""
+    while ticket.duplicate_of_id is not None:
+        ticket = session.get_one(Ticket, ticket.duplicate_of_id, with_for_update=lock)
+    return ticket
 
 
 def _same_user(one: Ticket, other: Ticket) -> bool:
@@ -136,14 +181,15 @@ def join(
     """Make a ticket a duplicate (OT-8): its content goes to the first, its user is told, its own clocks end.
 
     The first's clocks stay as they are, unless it waits for just this user: then this is the answer. `receipt` is the
-    confirmation that the letter gives where the ticket has only come.
+    confirmation that the letter gives where the ticket has only come. Another user does not learn the first's number.
     """
     content = "\n\n".join(event.text for event in events_of(session, ticket) if event.text)
     ticket.state, ticket.duplicate_of_id = TicketState.DUPLICATE, first.id
     add_event(session, ticket, What.DUPLICATE, key="duplicate", at=now, who=who, text=first.number)
     mirror(session, ticket, now=now)
     pass_on(office, session, first, ticket.sender, content, key=f"joined:{ticket.number}", now=now)
-    facts = {"duplicate_of": first.number, "received_at": ticket.received_at.isoformat()}
+    known = first.number if _same_user(first, ticket) else None
+    facts = {"duplicate_of": known, "received_at": ticket.received_at.isoformat()}
     tell_sender(office, session, ticket, "ticket_joined", facts, about="", now=now, obligation=receipt)
 
 
@@ -177,7 +223,26 @@ def _register(session: Session, ticket: Ticket, now: datetime) -> None:
     add_event(session, ticket, What.REGISTERED, key="registered", at=registered_at, who="dogovor", text=ticket.number)
 
 
-def _receipt_owed(session: Session, ticket: Ticket, now: datetime) -> Obligation | None:
+def confirm_message(office: Office, session: Session, ticket: Ticket, *, key: str, now: datetime) -> None:
+    """Each further message of KeepSecrets' customers is confirmed too: its receipt, its time, the time needed (KS-1.3).
+
+    The time needed is what is open on the ticket, the last of it due.
+    """
+    if ticket.agreement != "KS":
+        return
+    query = select(func.max(Obligation.due_at)).where(
+        Obligation.subject == ticket.number,
+        Obligation.state == ObligationState.OPEN,
+        Obligation.what.not_like(f"{CONFIRM_RECEIPT}%"),
+        Obligation.due_at > now,
+    )
+    ends = session.scalar(query)
+    facts = {"received_at": now.isoformat(), "ends_at": ends.isoformat() if ends else None}
+    receipt = _receipt_owed(session, ticket, now, what=f"{CONFIRM_RECEIPT} of {key}")
+    tell_sender(office, session, ticket, "ticket_added", facts, about=key, now=now, obligation=receipt)
+
+
+def _receipt_owed(session: Session, ticket: Ticket, now: datetime, *, what: str = CONFIRM_RECEIPT) -> Obligation | None:
     """The confirmation of receipt that KeepSecrets' customers are owed (KS-1.3)."""
     receipt = ks.receipt(ks.ReceiptFacts(received_at=now))
     if ticket.agreement != "KS" or receipt.deadline is None:
@@ -186,7 +251,7 @@ def _receipt_owed(session: Session, ticket: Ticket, now: datetime) -> Obligation
         session,
         clause=receipt.clause,
         subject=ticket.number,
-        what=CONFIRM_RECEIPT,
+        what=what,
         deadline=receipt.deadline,
         now=now,
     )

@@ -17,6 +17,8 @@ from tasks.order_forms import EventKind
 from tests.work import NOW, drain, put
 
 USER = "user@example.test"
+PROVEN = {"Authentication_Results": "mx.example.test; dmarc=pass header.from=example.test"}
+"""What our own mail server writes on a mail whose sender is genuine."""
 _SERIAL = count(1)
 
 

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import getaddresses
+from functools import lru_cache
 from html import unescape
 from pathlib import Path
 from stat import S_ISREG
@@ -24,12 +25,16 @@ MAX_RAW = 16 * 1024 * 1024
 MAX_TEXT = 256 * 1024
 MAX_HEADER = 2000
 MAX_ADDRESS_HEADERS = 10
+MAX_LABEL, MAX_PARAMETERS = 300, 10
+"""Of a header that describes content: the library parses it many times a part, and slowly."""
 MAX_PARTS = 200
-MAX_LINES, MAX_DELIMITERS, MAX_NESTED = 300_000, 2000, 20
+MAX_LINES, MAX_DELIMITERS, MAX_NESTED = 300_000, 200, 20
 """What a message of MAX_RAW needs at most; more is made to keep a parser busy."""
 _NUMBER = re.compile(r"\bT-\d{4}-\d{6,12}\b", re.IGNORECASE)
 _ID = re.compile(r"<([!-;=?-~]{1,500})>")
-_BOUNDARY = re.compile(rb"boundary[ \t*0-9]{0,8}=", re.IGNORECASE)
+_BOUNDARY = re.compile(rb"boundary\s{0,8}[*=(]", re.IGNORECASE)
+_WITHIN = re.compile(rb"message/", re.IGNORECASE)
+_COMMENT = re.compile(r'\([^()"]*\)|"[^"]*"')
 _NOT_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 
 
@@ -38,7 +43,8 @@ class SupportMail:
     """A message as support needs it. `automatic`: a robot sent it, so nobody answers it.
 
     `recipients` begins with those that our own mail server wrote down; `answers` holds the local parts of the
-    message ids it replies to; `attachments` are names only.
+    message ids it replies to; `attachments` are names only; `results` are its Authentication-Results, the topmost
+    first, and none where it does not name one sender.
     """
 
     message_id: str
@@ -50,6 +56,7 @@ class SupportMail:
     answers: tuple[str, ...]
     attachments: tuple[str, ...]
     automatic: bool
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,30 @@ def html_text(html: str) -> str:
     return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before).strip()
 
 
+_POLICY_OF_LIBRARY = EmailPolicy()
+
+
+@lru_cache(maxsize=16)
+def _parsed(name: str, value: str) -> object:
+    return _POLICY_OF_LIBRARY.header_fetch_parse(name, value)
+
+
 class _ShortHeaders(EmailPolicy):
-    """The library's structured headers take time that grows with the square of their length, so they are cut."""
+    """The library's structured headers take time that grows with the square of their length, so they are cut.
+
+    It parses one anew each time it is looked at, so the last ones are remembered.
+    """
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         """A header's name and the beginning of its value."""
         name, value = super().header_source_parse(sourcelines)
+        if name.lower() == "mime-version" or name.lower().startswith("content-"):
+            return name, ";".join(value[:MAX_LABEL].split(";")[: MAX_PARAMETERS + 1])
         return name, value[:MAX_HEADER]
+
+    def header_fetch_parse(self, name: str, value: str) -> object:  # type: ignore[override]
+        """A header as the library understands it."""
+        return _parsed(name, value)
 
 
 _POLICY = _ShortHeaders()
@@ -118,9 +142,13 @@ def _keeps_busy(raw: bytes) -> bool:
     return (
         len(raw) > MAX_RAW
         or raw.count(b"\n") > MAX_LINES
-        or raw.count(b"\n--") > MAX_DELIMITERS
-        or len(_BOUNDARY.findall(raw)) > MAX_NESTED
+        or len(_WITHIN.findall(raw)) > MAX_NESTED
+        or _too_many_parts(raw, len(_BOUNDARY.findall(raw)))
     )
+
+
+def _too_many_parts(raw: bytes, boundaries: int) -> bool:
+    return boundaries > MAX_NESTED or (boundaries > 0 and raw.count(b"\n--") > MAX_DELIMITERS)
 
 
 def _parse(raw: bytes) -> SupportMail | None:
@@ -143,6 +171,7 @@ def _parse(raw: bytes) -> SupportMail | None:
         answers=tuple(reply.partition("@")[0] for reply in _ID.findall(replies)[-50:]),
         attachments=attachments,
         automatic=_automatic(message, sender),
+        results=_results(message),
     )
 
 
@@ -151,6 +180,39 @@ def _addresses(message: EmailMessage, *names: str) -> tuple[str, ...]:
     headers = [str(_POLICY.header_fetch_parse(name, value)) for name, value in raw[:MAX_ADDRESS_HEADERS]]
     found = (_line(address, 254).lower() for _, address in getaddresses(headers))
     return tuple(dict.fromkeys(address for address in found if "@" in address))
+
+
+def _results(message: EmailMessage) -> tuple[str, ...]:
+    found = [(name.lower(), str(value)) for name, value in message.raw_items()]
+    senders = [value for name, value in found if name == "from"]
+    if len(senders) != 1 or len(_addresses(message, "from")) != 1:
+        return ()
+    results = [value for name, value in found if name == "authentication-results"]
+    return tuple(_line(value, MAX_HEADER) for value in results[:MAX_ADDRESS_HEADERS])
+
+
+def authenticated_domain(results: Sequence[str], authserv_id: str) -> str | None:
+    """The domain whose sender our own mail server found genuine (DMARC, RFC 7489), or None.
+
+    Only the topmost header that names our server counts: it is the one that it wrote itself.
+    """
+    for header in results:
+        by, *found = _without_comments(header).split(";")
+        if not authserv_id or by.split()[:1] != [authserv_id.lower()]:
+            continue
+        verdicts = [verdict.split() for verdict in found if re.match(r"\s*dmarc\s*=", verdict)]
+        if len(verdicts) != 1 or verdicts[0][0] != "dmarc=pass":
+            return None
+        domains = [said.partition("=")[2] for said in verdicts[0] if said.startswith("header.from=")]
+        return domains[0] if len(domains) == 1 else None
+    return None
+
+
+def _without_comments(header: str) -> str:
+    """What a server itself says: comments and quoted words may hold what the sender wrote."""
+    while (shorter := _COMMENT.sub(" ", header)) != header:
+        header = shorter
+    return header.lower()
 
 
 def _automatic(message: EmailMessage, sender: str) -> bool:

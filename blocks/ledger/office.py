@@ -69,7 +69,11 @@ class Notice(Base):
     """
 
     __tablename__ = "notices"
-    __table_args__ = (Index("ix_notices_state_next", "state", "next_try_at"), Index("ix_notices_order", "order_id"))
+    __table_args__ = (
+        Index("ix_notices_state_next", "state", "next_try_at"),
+        Index("ix_notices_order", "order_id"),
+        Index("ix_notices_recipient_next", "recipient", "next_try_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(120), unique=True)

@@ -15,7 +15,14 @@ class Ticket(Base):
     """A request of a user or of the ОЦП Operator. Its timers are computed from its events, never stored."""
 
     __tablename__ = "tickets"
-    __table_args__ = (UniqueConstraint("source", "external_id"), Index("ix_tickets_state", "state"))
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index("ix_tickets_state", "state", "agreement"),
+        Index("ix_tickets_sender", "sender", "agreement"),
+        Index("ix_tickets_duplicate_of", "duplicate_of_id"),
+        Index("ix_tickets_outage", "outage_id"),
+        Index("ix_tickets_service_received", "service", "received_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(String(24), unique=True)

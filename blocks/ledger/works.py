@@ -119,7 +119,7 @@ class Outage(Base):
     """
 
     __tablename__ = "outages"
-    __table_args__ = (Index("ix_outages_service_began", "service", "began_at"),)
+    __table_args__ = (Index("ix_outages_service_began", "service", "began_at"), Index("ix_outages_ended", "ended_at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(String(24), unique=True)

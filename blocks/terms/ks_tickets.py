@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import time
+from datetime import date, time
 
 from pydantic import model_validator
 
 from blocks.terms.base import Deadline, Decision, Frozen, Moment, Verdict, rule
 from blocks.terms.calendars import calendar
-from blocks.terms.ks import ZONE
+from blocks.terms.deadlines import local_date
+from blocks.terms.ks import ZONE, in_minutes
+from blocks.terms.tariffs import Timeline
 from blocks.terms.ticket_timers import Pace, Phase, Promise, TicketFacts, Timer, What, due_of, run_timer
 from blocks.terms.worktime import HOUR, MINUTE, WorkClock, to_moment, to_us, work_clock
 
@@ -62,6 +64,24 @@ def ks_timers(facts: TicketFacts) -> Iterator[Timer]:
     if history:
         start = to_us(history[0].at)
         yield run_timer(_answer(start), lambda _: [Phase(start, Pace.CLOCK)], history[1:], facts.as_of)
+
+
+class OutcomePolicy(Frozen):
+    """By when we report an outcome for which no time was told; the agreement names none. Minutes by the clock."""
+
+    report_minutes: int = 1440
+
+
+OUTCOME_POLICY: Timeline[OutcomePolicy] = Timeline("outcome policy", [(date(2019, 5, 30), OutcomePolicy())])
+
+
+def report_outcome(taken_at: Moment, minutes_told: int | None) -> Deadline:
+    """By when the outcome is reported (KS-1.3): within the minutes that the customer was told, else by our policy.
+
+    Raises NotFound for a day without a policy.
+    """
+    minutes = minutes_told or OUTCOME_POLICY.on(local_date(taken_at, ZONE)).report_minutes
+    return in_minutes(taken_at, minutes)
 
 
 class EquipmentFacts(Frozen):

@@ -57,7 +57,7 @@ def ocp_timers(facts: TicketFacts) -> Iterator[Timer]:
     """The timers of an Operator's request: registration, incident and, from the registration, the priority's reaction.
 
     An incident request has the reaction of a priority only where it was given one. What is registered twice counts
-    from the first time.
+    from the first time. A reaction before the registration is one too: nobody need react again.
     """
     history, incident = facts.history(), facts.kind is TicketKind.INCIDENT
     if not history:
@@ -70,7 +70,9 @@ def ocp_timers(facts: TicketFacts) -> Iterator[Timer]:
         return
     for index, event in enumerate(history):
         if event.what is What.REGISTERED:
-            yield _office_timer(_reaction(facts.priority), event.at, history[index + 1 :], facts.as_of)
+            promise = _reaction(facts.priority)
+            early = [before for before in history[:index] if before.what in promise.met_by]
+            yield _office_timer(promise, event.at, [*early, *history[index + 1 :]], facts.as_of)
             return
 
 

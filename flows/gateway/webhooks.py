@@ -19,7 +19,7 @@ from flows import runtime
 from flows.gateway.edge import address_of, is_within, read_body
 from tasks.inbox import put_event
 from tasks.order_forms import EventKind, OrderForm, YooKassaNotification
-from tasks.ticket_acts import ticket_of_source
+from tasks.ticket_acts import is_on_its_way, ticket_of_source
 from tasks.ticket_forms import USER_ACTS, TicketAct, TicketForm
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -119,7 +119,8 @@ def _store_act(office: Office, source: str, event_id: str, act: TicketAct) -> Ac
         try:
             ticket_of_source(session, source, act.ticket)
         except NotFound:
-            raise Unknown("ticket", "this source sent no such ticket") from None
+            if not is_on_its_way(session, source, act.ticket):
+                raise Unknown("ticket", "this source sent no such ticket") from None
     return _store(office, source, event_id, EventKind.TICKET_ACT, act.model_dump(mode="json"))
 
 

@@ -14,14 +14,29 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from blocks.clients.support_mail import parse_mail
 from blocks.ledger import InboxEvent, Notice, Refusal, Ticket, TicketState, reading
 from blocks.office import Office, open_office
 from blocks.settings import Settings
-from tasks.support_mail import Taken, take_mail
+from tasks.order_forms import EventKind
+from tasks.support_mail import Taken, _about, take_mail
 from tests.conftest import close_office, eventually
 from tests.gateway_server import gateway, signed
-from tests.tickets import USER, act, deliver, happened, letters, mail, maildir, owed, put_ticket, ticket_form, ticket_of
-from tests.work import MINUTE, NOW, drain
+from tests.tickets import (
+    PROVEN,
+    USER,
+    act,
+    deliver,
+    happened,
+    letters,
+    mail,
+    maildir,
+    owed,
+    put_ticket,
+    ticket_form,
+    ticket_of,
+)
+from tests.work import MINUTE, NOW, drain, put
 
 LATER = NOW + 30 * MINUTE
 
@@ -32,7 +47,11 @@ def desk(
 ) -> Iterator[tuple[Office, Path]]:
     """An office with a support mailbox, once on each database."""
     path = maildir(tmp_path / "support")
-    changes: dict[str, Any] = {"support_maildir": path, "support_addresses": {"Help@oki.example.test": "OT"}}
+    changes: dict[str, Any] = {
+        "support_maildir": path,
+        "support_addresses": {"Help@oki.example.test": "OT"},
+        "mail_authserv_id": "mx.example.test",
+    }
     if request.param == "postgresql":
         changes["ledger_url"] = request.getfixturevalue("postgres_url")
     office = open_office(settings_for(**changes))
@@ -101,7 +120,7 @@ def test_killed_after_an_answer_was_stored_it_counts_once_even_if_the_ticket_has
 ) -> None:
     office, path = desk
     number = put_ticket(office)
-    deliver(path, mail("Вот подробности", subject=f"Re: {number}"), NOW + MINUTE)
+    deliver(path, mail("Вот подробности", subject=f"Re: {number}", **PROVEN), NOW + MINUTE)
     assert office.support_mail is not None
     with monkeypatch.context() as killed:
         killed.setattr(office.support_mail, "read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -136,7 +155,10 @@ def test_ot_4_a_reply_of_its_sender_is_the_answer_and_starts_the_clock_at_its_ar
         for file in office.settings.outbox.glob("*.eml")
         if "Какой номер?" in (letter := message_from_bytes(file.read_bytes(), policy=default_policy)).get_content()
     ]
-    replies = {"number": {"subject": f"RE: {question['Subject']}"}, "letter": {"In_Reply_To": question["Message-ID"]}}
+    replies = {
+        "number": {"subject": f"RE: {question['Subject']}", **PROVEN},
+        "letter": {"In_Reply_To": question["Message-ID"]},
+    }
     deliver(path, mail("101", sender="User@Example.test", **replies[way]), NOW + 10 * MINUTE)
     assert take_mail(office, now=NOW + 15 * MINUTE) == Taken(stored=1)
     drain(office, NOW + 15 * MINUTE)
@@ -149,7 +171,7 @@ def test_a_reply_of_somebody_else_is_never_an_answer_and_waits_for_a_person(desk
     office, path = desk
     number = put_ticket(office)
     act(office, number, "asked", NOW + MINUTE)
-    deliver(path, mail("Решайте сами", sender="stranger@example.test", subject=f"Re: {number}"))
+    deliver(path, mail("Решайте сами", sender="stranger@example.test", subject=f"Re: {number}", **PROVEN))
     assert take_mail(office, now=LATER) == Taken(aside=1)
     drain(office, LATER)
     assert ticket_of(office, number).state is TicketState.WAITING
@@ -161,10 +183,86 @@ def test_a_reply_of_somebody_else_is_never_an_answer_and_waits_for_a_person(desk
 def test_a_senders_domain_may_be_written_in_either_of_its_forms(desk: tuple[Office, Path]) -> None:
     office, path = desk
     number = put_ticket(office, sender="user@пример.test")
-    deliver(path, mail("да", sender="user@xn--e1afmkfd.test", subject=f"Re: {number}"))
+    results = "mx.example.test; dmarc=pass header.from=xn--e1afmkfd.test"
+    deliver(path, mail("да", sender="user@xn--e1afmkfd.test", subject=f"Re: {number}", Authentication_Results=results))
     assert take_mail(office, now=LATER) == Taken(stored=1)
     drain(office, LATER)
     assert happened(office, number) == ["received", "answered"]
+
+
+FORGED: dict[str, dict[str, str]] = {
+    "nothing": {},
+    "failed": {"Authentication_Results": "mx.example.test; dmarc=fail header.from=example.test"},
+    "another server": {"Authentication_Results": "mx.evil.test; dmarc=pass header.from=example.test"},
+    "another domain": {"Authentication_Results": "mx.example.test; dmarc=pass header.from=evil.test"},
+    "a guessed letter": {"In_Reply_To": "<1-AAAAAAAAAAAAAAAAAAAAAA@example.net>"},
+}
+
+
+@pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED.keys())
+def test_a_forged_sender_touches_no_ticket_and_waits_for_a_person(
+    desk: tuple[Office, Path], headers: dict[str, str]
+) -> None:
+    office, path = desk
+    number = put_ticket(office, agreement="KS")
+    act(office, number, "asked", NOW + MINUTE)
+    deliver(path, mail("всё работает, закрывайте", subject=f"Re: {number}", **headers))
+    deliver(path, mail("всё работает, закрывайте", subject="Re: Не идут звонки", **headers))
+    assert take_mail(office, now=LATER) == Taken(aside=2)
+    drain(office, LATER)
+    assert numbers(office) == [number]
+    assert happened(office, number) == ["received", "asked"]
+    assert ticket_of(office, number).state is TicketState.WAITING
+    assert kinds_to_operator(office)[-2:] == ["support_mail_aside"] * 2
+
+
+def test_a_letter_about_another_ticket_or_to_another_proves_nothing(desk: tuple[Office, Path]) -> None:
+    office, path = desk
+    number = put_ticket(office)
+    other = put_ticket(office, ticket="H-2", subject="Другое")
+    for about, recipient in ((other, USER), (number, office.settings.operator_email)):
+        with reading(office.sessions) as session:
+            query = select(Notice.id).where(Notice.about == about, Notice.recipient == recipient)
+            letter_id = session.scalars(query).first()
+        token = office.sealer.page_token(f"envelope:{letter_id}")[:22]
+        deliver(path, mail("да", subject=f"Re: {number}", In_Reply_To=f"<{letter_id}-{token}@example.net>"))
+    assert take_mail(office, now=LATER) == Taken(aside=2)
+
+
+def test_a_mail_that_is_not_proven_is_a_ticket_of_its_own_beside_an_open_one(desk: tuple[Office, Path]) -> None:
+    office, path = desk
+    deliver(path, mail("раз"), NOW)
+    deliver(path, mail("два"), NOW + MINUTE)
+    deliver(path, mail("три", **PROVEN), NOW + 2 * MINUTE)
+    assert take_mail(office, now=LATER) == Taken(stored=3)
+    drain(office, LATER)
+    assert [ticket_of(office, number).state.value for number in numbers(office)] == ["open", "open", "duplicate"]
+    assert happened(office, numbers(office)[0]) == ["received", "joined"]
+
+
+def test_without_the_name_of_our_mail_server_only_our_letters_are_proof(sqlite_office: Office) -> None:
+    number = put_ticket(sqlite_office)
+    found = parse_mail(mail("да", subject=f"Re: {number}", **PROVEN).as_bytes())
+    assert found is not None
+    with reading(sqlite_office.sessions) as session:
+        assert not _about(sqlite_office, session, found).proven
+
+
+@pytest.mark.clause("OT-8")
+def test_a_reply_to_a_joined_ticket_whose_first_is_resolved_is_a_new_one(desk: tuple[Office, Path]) -> None:
+    office, path = desk
+    first = put_ticket(office)
+    joined = put_ticket(office, ticket="H-2")
+    deliver(path, mail("и у меня", subject=f"Re: {joined}", **PROVEN), NOW + MINUTE)
+    take_mail(office, now=NOW + MINUTE)
+    drain(office, NOW + MINUTE)
+    act(office, first, "resolved", NOW + 2 * MINUTE)
+    deliver(path, mail("снова", subject=f"Re: {joined}", **PROVEN), NOW + 3 * MINUTE)
+    take_mail(office, now=LATER)
+    drain(office, LATER)
+    assert happened(office, first) == ["received", "joined", "joined", "resolved"]
+    assert happened(office, numbers(office)[2]) == ["received"]
+    assert ticket_of(office, numbers(office)[2]).agreement == "OT"
 
 
 def test_a_forged_reference_to_a_letter_of_ours_is_a_new_ticket(desk: tuple[Office, Path]) -> None:
@@ -183,7 +281,7 @@ def test_a_reply_to_a_resolved_ticket_is_a_new_one_under_the_same_agreement(desk
     number = put_ticket(office)
     act(office, number, "resolved", NOW + MINUTE)
     deliver(path, mail("Снова стоит", subject=f"Re: Обращение {number} решено"), NOW + 2 * MINUTE)
-    deliver(path, mail("И ещё раз", subject=f"Re: Обращение {number} решено"), NOW + 3 * MINUTE)
+    deliver(path, mail("И ещё раз", subject=f"Re: Обращение {number} решено", **PROVEN), NOW + 3 * MINUTE)
     take_mail(office, now=LATER)
     drain(office, LATER)
     second = numbers(office)[1]
@@ -281,6 +379,18 @@ def test_a_source_answers_and_escalates_its_own_tickets(
     with gateway(sqlite_office) as http:
         assert http.post("/webhooks/tickets/acts", content=told, headers=signed(told)).status_code == status
     assert stored_acts(sqlite_office) == (status == 202)
+
+
+def test_an_act_is_taken_while_its_ticket_of_the_same_source_waits_to_be_worked_on(sqlite_office: Office) -> None:
+    put(sqlite_office, EventKind.TICKET, ticket_form(ticket="H-77"), "t-1", "shop")
+    put(sqlite_office, EventKind.TICKET, ticket_form(ticket="H-78", subject="Другое"), "t-1", "helpdesk")
+    with gateway(sqlite_office) as http:
+        for name, status in (("H-77", 202), ("H-78", 404), ("H-7", 404)):
+            told = json.dumps({"ticket": name, "act": "answered", "who": USER, "text": "вот"})
+            answer = http.post("/webhooks/tickets/acts", content=told, headers=signed(told, f"e-{name}"))
+            assert (name, answer.status_code) == (name, status)
+    drain(sqlite_office, NOW + timedelta(days=3650))
+    assert happened(sqlite_office, numbers(sqlite_office)[0])[1:] == ["answered"]
 
 
 def test_a_source_does_not_learn_of_anothers_ticket(sqlite_office: Office) -> None:

@@ -326,6 +326,15 @@ def test_ocp_p3_7_1_only_the_first_registration_counts_and_work_does_not_replace
     assert due(reaction) == at(kz("23T10:10"))
 
 
+@pytest.mark.clause("OCP-P3.7.3")
+@pytest.mark.parametrize(("what", "met"), [("reacted", True), ("asked", True), ("resolved", True), ("answered", False)])
+def test_ocp_p3_7_3_a_reaction_before_the_registration_meets_the_term_of_the_priority(what: str, met: bool) -> None:
+    _, reaction = ocp("23T10:01", "22T20:00 received", f"22T20:10 {what}", "23T09:00 registered", priority=1)
+    assert (reaction.met_at, reaction.breached) == ((at(kz("22T20:10")), False) if met else (None, True))
+    assert due(reaction) == at(kz("23T10:00"))
+    assert reaction.spent_seconds == (0 if met else 3660)
+
+
 @pytest.mark.clause("OCP-P3.4")
 def test_ocp_p3_4_an_incident_request_stands_while_there_are_works() -> None:
     works = (Interval(start=at(kz("23T17:00")), end=at(kz("24T10:00"))),)

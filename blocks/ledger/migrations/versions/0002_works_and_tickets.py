@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name=op.f("uq_outages_number")),
     )
     with op.batch_alter_table("outages", schema=None) as batch_op:
+        batch_op.create_index("ix_outages_ended", ["ended_at"], unique=False)
         batch_op.create_index("ix_outages_service_began", ["service", "began_at"], unique=False)
 
     op.create_table(
@@ -44,17 +45,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("service", sa.String(length=64), nullable=False),
         sa.Column("vantage", sa.String(length=32), nullable=False),
-        sa.Column(
-            "state",
-            sa.Enum(
-                "up",
-                "down",
-                name="probestate",
-                native_enum=False,
-                length=16,
-            ),
-            nullable=False,
-        ),
+        sa.Column("state", sa.Enum("up", "down", name="probestate", native_enum=False, length=16), nullable=False),
         sa.Column("began_at", blocks.ledger.types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("until_at", blocks.ledger.types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("detail", sa.String(length=300), nullable=False),
@@ -157,7 +148,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("source", "external_id", name=op.f("uq_tickets_source")),
     )
     with op.batch_alter_table("tickets", schema=None) as batch_op:
-        batch_op.create_index("ix_tickets_state", ["state"], unique=False)
+        batch_op.create_index("ix_tickets_duplicate_of", ["duplicate_of_id"], unique=False)
+        batch_op.create_index("ix_tickets_outage", ["outage_id"], unique=False)
+        batch_op.create_index("ix_tickets_sender", ["sender", "agreement"], unique=False)
+        batch_op.create_index("ix_tickets_service_received", ["service", "received_at"], unique=False)
+        batch_op.create_index("ix_tickets_state", ["state", "agreement"], unique=False)
 
     op.create_table(
         "window_events",
@@ -260,6 +255,7 @@ def upgrade() -> None:
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.add_column(sa.Column("about", sa.String(length=24), nullable=True))
         batch_op.create_index(batch_op.f("ix_notices_about"), ["about"], unique=False)
+        batch_op.create_index("ix_notices_recipient_next", ["recipient", "next_try_at"], unique=False)
 
     for table in APPEND_ONLY:
         forbid_changes(table)
