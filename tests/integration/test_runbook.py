@@ -72,10 +72,10 @@ def test_a_command_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
     marks = tmp_path / "pids"
     worker = SPAWN.Process(target=work, args=(marks,))
     worker.start()
-    eventually(lambda: marks.exists() and marks.read_text().strip() != "")
+    eventually(lambda: marks.exists() and marks.read_text().strip() != "", within_s=60)
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     worker.join(10)
-    eventually(lambda: not alive(marks.read_text()))
+    eventually(lambda: not alive(marks.read_text()), within_s=30)
     time.sleep(3)
     assert not Path(f"{marks}.applied").exists()
