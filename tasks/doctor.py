@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from blocks.ledger import reading
 from blocks.office import Office
 from blocks.terms.calendars import calendar
 from blocks.terms.deadlines import local_date
+from tasks.probing import stale_probes
 
 COUNTRIES = ("RU", "KZ", "BY", "UA")
 
@@ -53,6 +55,8 @@ def examine(office: Office, *, now: datetime, prefect_url: str | None = None) ->
             "check DOGOVOR_YOOKASSA_URL, _SHOP and _SECRET",
         ),
         ("order sources", lambda: _sources(office), "set DOGOVOR_ORDER_SOURCES"),
+        ("services", lambda: _services(office, now), "check DOGOVOR_SERVICES_FILE and the prober"),
+        ("support mail", lambda: _support_mail(office), "check DOGOVOR_SUPPORT_MAILDIR: a Maildir (cur, new, tmp)"),
         ("price list", lambda: _price_list(office, now), "set DOGOVOR_QS_TARIFFS_FILE"),
         *(
             (f"calendar {country}", lambda country=country: _calendar(country, now), "add a decreed year by file")
@@ -98,6 +102,26 @@ def _sources(office: Office) -> str:
     if not office.settings.order_sources:
         raise ValueError("no order source is known: every order webhook is refused")
     return ", ".join(sorted(office.settings.order_sources))
+
+
+def _services(office: Office, now: datetime) -> str:
+    catalogue = office.catalogue
+    commands = {argv[0] for book in catalogue.runbook for argv in (book.apply, book.check, book.undo)}
+    lost = sorted(command for command in commands if shutil.which(command) is None)
+    if lost:
+        raise ValueError(f"runbooks name programs that are not here: {', '.join(lost)}")
+    told = (
+        f"{len(catalogue.service)} services, {len(catalogue.vantage)} vantage points, {len(catalogue.runbook)} runbooks"
+    )
+    silent = [silence.service for silence in stale_probes(office, now=now)]
+    return told + (f"; not probed lately: {', '.join(silent)}" if silent else "")
+
+
+def _support_mail(office: Office) -> str:
+    path = office.settings.support_maildir
+    if path is None:
+        return "none: tickets come by webhook and form"
+    return f"{sum(1 for _ in (path / 'new').iterdir())} unread in {path}"
 
 
 def _price_list(office: Office, now: datetime) -> str:
