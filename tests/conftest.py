@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 
 from blocks.clients.yookassa_sandbox import create_sandbox
+from blocks.ledger import migrate, open_engine
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tests.servers.processes import free_port, wait_tcp
@@ -72,11 +74,22 @@ def sandbox() -> Iterator[PaymentSandbox]:
 MakeOffice = Callable[..., Office]
 
 
+@pytest.fixture(scope="session")
+def sqlite_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger with the newest schema, to be copied: migrating anew for each test costs more than most tests."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture
-def settings_for(tmp_path: Path, sandbox: PaymentSandbox) -> Callable[..., Settings]:
+def settings_for(tmp_path: Path, sandbox: PaymentSandbox, sqlite_ledger: Path) -> Callable[..., Settings]:
     """Settings of an embedded installation in the test's own folder."""
 
     def make(**changes: object) -> Settings:
+        """Settings whose SQLite ledger, where that is what they name, is there already: migrated and empty."""
         values: dict[str, object] = {
             "home": tmp_path / "home",
             "yookassa_url": f"{sandbox.url}/v3",
@@ -87,7 +100,12 @@ def settings_for(tmp_path: Path, sandbox: PaymentSandbox) -> Callable[..., Setti
             "provider_requisites": "Банк «Пример», счёт 40702810000000000000",
             **changes,
         }
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
+        embedded = settings.home / "ledger.sqlite3"
+        if not settings.ledger_url and not embedded.exists():
+            settings.home.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(sqlite_ledger, embedded)
+        return settings
 
     return make
 
@@ -97,7 +115,7 @@ def office(request: pytest.FixtureRequest, settings_for: Callable[..., Settings]
     """An empty office, once on each database."""
     changes: dict[str, object] = {}
     if request.param == "postgresql":
-        changes["ledger_url"] = request.getfixturevalue("postgres_url")
+        changes["ledger_url"] = request.getfixturevalue("ledger_url")
     opened = open_office(settings_for(**changes))
     yield opened
     close_office(opened)

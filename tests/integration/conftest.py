@@ -24,7 +24,7 @@ def watching(request: pytest.FixtureRequest, settings_for: Callable[..., Setting
         "end_users": {"OCP": ["users@example.test"], "KS": ["office@example.test"], "OT": ["ot@example.test"]},
     }
     if request.param == "postgresql":
-        changes["ledger_url"] = request.getfixturevalue("postgres_url")
+        changes["ledger_url"] = request.getfixturevalue("ledger_url")
     opened = open_office(settings_for(**changes))
     yield opened
     close_office(opened)

@@ -40,7 +40,9 @@ def answering(monkeypatch: pytest.MonkeyPatch, up: Sequence[bool] = (True,), bro
     """Every target of round n answers `up[n]`; the last one goes on. `broken` is a source that does not work."""
     rounds: list[bool] = list(up)
 
-    async def probe_all(targets: Sequence[ProbeTarget], *, timeout_s: float, source: str = "") -> list[Seen]:
+    async def probe_all(
+        targets: Sequence[ProbeTarget], *, timeout_s: float, source: str = "", at_once: int = 100
+    ) -> list[Seen]:
         if broken and source == broken:
             raise Refused("source", "this address is not ours")
         return [Seen(up=rounds[0], detail="seen", milliseconds=1) for _ in targets]

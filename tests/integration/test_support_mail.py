@@ -53,7 +53,7 @@ def desk(
         "mail_authserv_id": "mx.example.test",
     }
     if request.param == "postgresql":
-        changes["ledger_url"] = request.getfixturevalue("postgres_url")
+        changes["ledger_url"] = request.getfixturevalue("ledger_url")
     office = open_office(settings_for(**changes))
     yield office, path
     close_office(office)

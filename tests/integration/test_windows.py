@@ -58,7 +58,7 @@ def office(request: pytest.FixtureRequest, settings_for: Callable[..., Settings]
     """An office with a catalogue, once on each database."""
     changes: dict[str, object] = {"services_file": write_catalogue(tmp_path), "end_users": LISTS}
     if request.param == "postgresql":
-        changes["ledger_url"] = request.getfixturevalue("postgres_url")
+        changes["ledger_url"] = request.getfixturevalue("ledger_url")
     opened = open_office(settings_for(**changes))
     yield opened
     close_office(opened)

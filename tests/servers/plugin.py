@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page
 
+from blocks.ledger import migrate, open_engine
+
 from .bind import BindServer, bind_server
 from .certificates import Authority, new_authority
 from .chromium import chromium_page
@@ -30,6 +32,24 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """Yield the SQLAlchemy URL of an empty database of the test's own."""
     name = f"test_{uuid4().hex}"
     yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> str:
+    """Return the name of a database with the ledger's newest schema, to be copied."""
+    name = f"migrated_{uuid4().hex}"
+    engine = open_engine(postgres.create_database(name))
+    migrate(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def ledger_url(postgres: PostgresServer, migrated: str) -> Iterator[str]:
+    """Yield the SQLAlchemy URL of a ledger of the test's own, empty and migrated."""
+    name = f"test_{uuid4().hex}"
+    yield postgres.create_database(name, template=migrated)
     postgres.drop_database(name)
 
 
