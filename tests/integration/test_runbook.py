@@ -12,6 +12,7 @@ import pytest
 
 from blocks.clients.runbook import Ran, run_command
 from tests.conftest import eventually
+from tests.runbook_job import work
 
 SPAWN = multiprocessing.get_context("forkserver")
 
@@ -62,10 +63,6 @@ def test_what_a_command_leaves_in_the_background_ends_with_it(tmp_path: Path) ->
     marks = tmp_path / "pids"
     assert run(f"setsid sh -c 'echo $$ > {marks}; sleep 60' & while [ ! -s {marks} ]; do sleep 0.05; done").well
     assert not alive(marks.read_text())
-
-
-def work(marks: Path) -> None:
-    run(f"echo $$ > {marks}; setsid sleep 60 & sleep 3; touch {marks}.applied; sleep 60", timeout_s=60)
 
 
 def test_a_command_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
