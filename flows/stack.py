@@ -36,7 +36,7 @@ def environment(home: Path, prefect_port: int) -> dict[str, str]:
         "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-        # Marking what merely waits for a free slot as late makes SQLite's writers wait for one another for a minute.
+        # A run that waits a minute for a free slot is not late; marking it only adds writers to SQLite.
         "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
         "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "60",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
