@@ -16,8 +16,8 @@ from reports.journal import journal_xlsx
 from tasks import compensation, outages
 from tasks.availability import availability_view
 from tasks.compensation_forms import CompensationDecision, ProposalForm
+from tasks.documents import keep_document
 from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, OutageReportForm
-from tasks.report_files import archive_report
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -71,18 +71,18 @@ def availability_report(
     key = f"{name}:{moment.isoformat()}"
     title = f"Журнал фактов недоступности сервиса, {agreement}, {view.period_title}"
     files = {
-        "pdf": archive_report(
+        "pdf": keep_document(
             office,
-            availability_pdf(view),
+            content=availability_pdf(view),
             key=f"availability:{key}",
             title=f"Доступность, {agreement}, {view.period_title}",
             file_name=f"availability-{name}.pdf",
             media_type="application/pdf",
             now=now,
         ),
-        "xlsx": archive_report(
+        "xlsx": keep_document(
             office,
-            journal_xlsx(view.outages, as_of=moment, title=title, zone=view.zone),
+            content=journal_xlsx(view.outages, as_of=moment, title=title, zone=view.zone),
             key=f"journal:{key}",
             title=title,
             file_name=f"journal-{name}.xlsx",

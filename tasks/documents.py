@@ -44,10 +44,10 @@ def file_document(
 def keep_document(
     office: Office, *, key: str, title: str, file_name: str, media_type: str, content: bytes, now: datetime
 ) -> str:
-    """Archive a document that belongs to no order and put it on record, once by key; its key."""
+    """Archive a document that belongs to no order; its sha256. The same key again keeps the first on record."""
     sha256 = office.archive.put(content)
     with transaction(office.sessions) as session:
-        return file_document(
+        file_document(
             session,
             None,
             key=key,
@@ -58,3 +58,4 @@ def keep_document(
             size=len(content),
             now=now,
         )
+    return sha256

@@ -1,16 +1,23 @@
-"""Numbers that people say on the telephone: a letter, the year of the agreement's zone, and the row's own number."""
+"""Numbers that people say on the telephone: a letter, the year of the agreement's zone, and the row's own number.
+
+Rows are found by them again.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 from uuid import uuid4
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Compensation, Outage, Ticket, Window, Work
+from blocks.errors import NotFound
+from blocks.ledger import Compensation, Order, Outage, Ticket, Window, Work
 from blocks.terms.deadlines import local_date
 from blocks.terms.ks import ZONE
 
+Row = TypeVar("Row", Order, Outage, Ticket, Window, Work)
 Numbered = Compensation | Outage | Ticket | Window | Work
 _LETTERS: dict[type[Numbered], str] = {Compensation: "C", Outage: "O", Ticket: "T", Window: "M", Work: "W"}
 
@@ -22,3 +29,12 @@ def add_numbered(session: Session, row: Numbered, *, now: datetime) -> None:
     session.flush()
     row.number = f"{_LETTERS[type(row)]}-{local_date(now, ZONE).year}-{row.id:06d}"
     session.flush()
+
+
+def by_number(session: Session, table: type[Row], number: str, *, lock: bool = False) -> Row:
+    """The row of that number, locked or not. Raises NotFound."""
+    query = select(table).where(table.number == number)
+    found = session.scalar(query.with_for_update() if lock else query)
+    if found is None:
+        raise NotFound(table.__name__.lower(), number)
+    return found

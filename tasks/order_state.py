@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused
+from blocks.errors import Refused
 from blocks.ledger import Customer, Order, OrderEvent, OrderState, Sessions, Step, transaction
 from tasks.notices import queue_notice, queue_operator_notice
+from tasks.numbering import by_number
 
 _S = OrderState
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
@@ -32,11 +33,7 @@ HOLDS_TOLD_TO_CUSTOMER = frozenset({"underpaid", "payment_after_cancellation", "
 
 def find_order(session: Session, number: str, *, lock: bool = False) -> Order:
     """The order of that number. Raises NotFound."""
-    query = select(Order).where(Order.number == number)
-    found = session.scalar(query.with_for_update() if lock else query)
-    if found is None:
-        raise NotFound("order", number)
-    return found
+    return by_number(session, Order, number, lock=lock)
 
 
 def note(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused
+from blocks.errors import Refused
 from blocks.ledger import (
     Document,
     Obligation,
@@ -27,6 +27,7 @@ from blocks.office import Office
 from blocks.terms.intervals import Span
 from tasks.documents import file_document
 from tasks.effective import holding
+from tasks.numbering import by_number
 from tasks.outage_notices import LOGS_OWED, tell_partner
 
 _AROUND = timedelta(hours=1)
@@ -34,11 +35,7 @@ _AROUND = timedelta(hours=1)
 
 def find_outage(session: Session, number: str, *, lock: bool = False) -> Outage:
     """The outage of that number. Raises NotFound."""
-    query = select(Outage).where(Outage.number == number)
-    found = session.scalar(query.with_for_update() if lock else query)
-    if found is None:
-        raise NotFound("outage", number)
-    return found
+    return by_number(session, Outage, number, lock=lock)
 
 
 def logs_of(office: Office, number: str) -> bytes:

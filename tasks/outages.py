@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused, TermsViolated
+from blocks.errors import Refused, TermsViolated
 from blocks.ledger import Outage, OutageDecision, ProbeSpan, ProbeState, Ticket, one_at_a_time, transaction
 from blocks.office import Office
 from blocks.terms.base import Verdict
@@ -21,7 +21,7 @@ from blocks.terms.intervals import Span
 from blocks.terms.outages import ExclusionFacts, UnavailabilityFacts, excluded, unavailability
 from blocks.terms.probes import agreed_down
 from tasks.effective import decisions_on, holding
-from tasks.numbering import add_numbered
+from tasks.numbering import add_numbered, by_number
 from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, OutageReportForm
 from tasks.outage_logs import find_outage, send_owed_logs
 from tasks.outage_notices import REPORT_OWED, owe_logs, tell_closed, tell_opened, tell_partner
@@ -96,9 +96,7 @@ def open_outage(office: Office, form: OutageForm, *, now: datetime) -> str:
 
 def _ticket(session: Session, number: str, service: str, agreements: frozenset[str]) -> Ticket:
     """A ticket that may be about an outage of the service. Raises NotFound, Refused."""
-    found = session.scalar(select(Ticket).where(Ticket.number == number).with_for_update())
-    if found is None:
-        raise NotFound("ticket", number)
+    found = by_number(session, Ticket, number, lock=True)
     if found.agreement not in agreements:
         raise Refused("ticket", f"{number} is of {found.agreement}, under which {service} is not served")
     if found.service not in (None, service):

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound
 from blocks.ledger import (
     Customer,
     Obligation,
@@ -30,7 +29,7 @@ from blocks.terms.ot_tickets import RepeatFacts, repeated_ticket
 from blocks.terms.policy import SUPPORT_POLICY
 from blocks.terms.tickets import What
 from tasks.money import Recorded
-from tasks.numbering import add_numbered
+from tasks.numbering import add_numbered, by_number
 from tasks.obligations import open_obligation
 from tasks.ticket_forms import TicketForm
 from tasks.ticket_notices import shortened, tell_operator, tell_partner, tell_sender
@@ -44,11 +43,7 @@ _PARTS = {"substance": "substance", "time": "time", "actions before": "actions"}
 
 def find_ticket(session: Session, number: str, *, lock: bool = False) -> Ticket:
     """The ticket of that number. Raises NotFound."""
-    query = select(Ticket).where(Ticket.number == number)
-    found = session.scalar(query.with_for_update() if lock else query)
-    if found is None:
-        raise NotFound("ticket", number)
-    return found
+    return by_number(session, Ticket, number, lock=lock)
 
 
 def add_event(session: Session, ticket: Ticket, what: str, *, key: str, at: datetime, who: str, text: str = "") -> None:

@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused, TermsViolated
+from blocks.errors import Refused, TermsViolated
 from blocks.ledger import Approval, Obligation, ObligationState, Window, WindowState, Work, WorkState, transaction
 from blocks.office import Office
+from tasks.numbering import by_number
 from tasks.obligations import fulfil
 from tasks.windows import AGREE, agreement_deadline, cancel, find_window, in_time, story, tell_wording
 from tasks.works_forms import OperatorAnswer, WindowAction, WindowDecision, WorkAction, WorkDecision
@@ -104,9 +105,7 @@ def _told_otherwise(session: Session, window: Window, decision: WindowDecision, 
 def decide_work(office: Office, decision: WorkDecision, *, now: datetime) -> str:
     """Cancel a queued work, or settle one that a window left with a person or taken back. Raises Refused, NotFound."""
     with transaction(office.sessions) as session:
-        work = session.scalar(select(Work).where(Work.number == decision.work).with_for_update())
-        if work is None:
-            raise NotFound("work", decision.work)
+        work = by_number(session, Work, decision.work, lock=True)
         settled = (WorkState.HANDED, WorkState.UNDONE)
         allowed = {
             WorkAction.CANCEL: (WorkState.QUEUED, *settled),

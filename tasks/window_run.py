@@ -21,6 +21,7 @@ from blocks.office import Office
 from blocks.terms.works import Kind
 from blocks.terms.works_plan import check_plan
 from tasks.notices import queue_operator_notice
+from tasks.numbering import by_number
 from tasks.window_facts import facts_of
 from tasks.windows import MARGIN_MINUTES, cancel, find_window, notice_facts, story, tell_again, untold
 from tasks.works_forms import PlanForm
@@ -260,7 +261,7 @@ def _finish(office: Office, number: str, turn: Turn, *, state: WorkState, ran: R
     detail = f"{ended}, {ran.seconds:.0f} с" + (f": {ran.last_line}" if ran.last_line else "")
     with transaction(office.sessions) as session:
         window = find_window(session, number, lock=True)
-        work = session.scalars(select(Work).where(Work.number == turn.number).with_for_update()).one()
+        work = by_number(session, Work, turn.number, lock=True)
         if state is WorkState.HANDED:
             _hand_over(office, session, window, work, why=detail, now=now)
         else:

@@ -5,6 +5,7 @@ The Operator's agreement is kept by the ledger: without it the database refuses 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused
+from blocks.errors import Refused
 from blocks.ledger import (
     Notice,
     Obligation,
@@ -33,7 +34,7 @@ from blocks.terms.works_ocp import ASTANA
 from blocks.terms.works_plan import PlanVerdict, check_plan
 from tasks import audience
 from tasks.notices import queue
-from tasks.numbering import add_numbered
+from tasks.numbering import add_numbered, by_number
 from tasks.obligations import lift, open_obligation
 from tasks.window_facts import check_emergency, facts_of
 from tasks.works_forms import PlanForm, WorkForm
@@ -42,7 +43,6 @@ TELL = "tell "
 MARGIN_MINUTES = 5
 """Kept free at the end of a window: for closing it and for clocks that differ."""
 AGREE = "have the Operator's agreement"
-_EMERGENCY = "emergency_told"
 _TEMPLATES = {Kind.PLANNED: "works_planned", Kind.DAILY: "works_planned", Kind.URGENT: "works_urgent"}
 
 
@@ -82,11 +82,7 @@ def story(session: Session, window: Window, *, kind: str, why: str, who: str, no
 
 def find_window(session: Session, number: str, *, lock: bool = False) -> Window:
     """The window of that number. Raises NotFound."""
-    query = select(Window).where(Window.number == number)
-    found = session.scalar(query.with_for_update() if lock else query)
-    if found is None:
-        raise NotFound("window", number)
-    return found
+    return by_number(session, Window, number, lock=lock)
 
 
 def plan_window(office: Office, form: PlanForm, *, key: str, now: datetime, dry_run: bool = False) -> Plan:
@@ -144,10 +140,7 @@ def _draft(office: Office, session: Session, form: PlanForm, key: str, *, lock: 
 
 
 def _queued(session: Session, number: str, known: Window | None, *, lock: bool) -> Work:
-    query = select(Work).where(Work.number == number)
-    work = session.scalar(query.with_for_update() if lock else query)
-    if work is None:
-        raise NotFound("work", number)
+    work = by_number(session, Work, number, lock=lock)
     if work.state is not WorkState.QUEUED and (known is None or work.window_id != known.id):
         raise Refused("state", f"{number} is {work.state.value}, not queued")
     return work
@@ -221,30 +214,55 @@ def _tell(
     recipient: str,
     *,
     now: datetime,
+    kind: str | None = None,
+    facts: Mapping[str, Any] | None = None,
     obligation: Obligation | None = None,
 ) -> None:
-    kind = _TEMPLATES.get(Kind(window.kind), _EMERGENCY)
+    """A letter about a window, once by kind, agreement and recipient; the first one where no kind is named."""
+    kind = kind or _first_kind(window)
     queue(
         session,
         key=f"{window.number}:{kind}:{agreement}:{recipient}"[:120],
         kind=kind,
         agreement=agreement,
         recipient=recipient,
-        facts=notice_facts(office, window, agreement),
+        facts={**notice_facts(office, window, agreement), **(facts or {})},
         now=now,
         about=window.number,
         obligation=obligation,
     )
 
 
+def _first_kind(window: Window) -> str:
+    return _TEMPLATES.get(Kind(window.kind), "emergency_told")
+
+
 def tell_newcomers(office: Office, *, now: datetime) -> None:
     """Who became a customer after a window was planned is told of it too; nothing was owed to them in time."""
+    coming = select(Window).where(Window.state == WindowState.PLANNED, Window.ends_at > now)
+    with reading(office.sessions) as session:
+        new = [
+            (window.number, agreement, recipient)
+            for window in session.scalars(coming).all()
+            for agreement, recipient in _untold_customers(office, session, window)
+        ]
+    if not new:
+        return
     with transaction(office.sessions) as session:
-        coming = select(Window).where(Window.state == WindowState.PLANNED, Window.ends_at > now)
-        for window in session.scalars(coming).all():
-            for agreement in window.agreements:
-                for recipient in audience.customers(session, office.settings, agreement):
-                    _tell(office, session, window, agreement, recipient, now=now)
+        for number, agreement, recipient in new:
+            window = find_window(session, number, lock=True)
+            if window.state is WindowState.PLANNED:
+                _tell(office, session, window, agreement, recipient, now=now)
+
+
+def _untold_customers(office: Office, session: Session, window: Window) -> list[tuple[str, str]]:
+    told = _told(session, window)
+    return [
+        (agreement, recipient)
+        for agreement in window.agreements
+        for recipient in audience.customers(session, office.settings, agreement)
+        if (recipient, agreement) not in told
+    ]
 
 
 def agreement_deadline(window: Window) -> Deadline:
@@ -285,23 +303,18 @@ def tell_again(
     office: Office, session: Session, window: Window, *, kind: str, facts: dict[str, Any], now: datetime
 ) -> None:
     """A further letter to everyone who was told of a window."""
-    first = [*_TEMPLATES.values(), _EMERGENCY]
-    told = session.execute(
-        select(Notice.recipient, Notice.agreement)
-        .where(Notice.about == window.number, Notice.kind.in_(first))
-        .distinct()
-    ).all()
-    for recipient, agreement in told:
-        queue(
-            session,
-            key=f"{window.number}:{kind}:{agreement}:{recipient}"[:120],
-            kind=kind,
-            agreement=agreement,
-            recipient=recipient,
-            facts={**notice_facts(office, window, agreement), **facts},
-            now=now,
-            about=window.number,
+    for recipient, agreement in sorted(_told(session, window)):
+        _tell(office, session, window, agreement, recipient, kind=kind, facts=facts, now=now)
+
+
+def _told(session: Session, window: Window) -> set[tuple[str, str]]:
+    """Who was told of a window, and under which agreement."""
+    rows = session.execute(
+        select(Notice.recipient, Notice.agreement).where(
+            Notice.about == window.number, Notice.kind == _first_kind(window)
         )
+    )
+    return set(rows.tuples())
 
 
 def tell_wording(recipient: str, agreement: str) -> str:
