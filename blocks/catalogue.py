@@ -17,7 +17,8 @@ from blocks.clients.probes import ProbeTarget
 from blocks.errors import NotFound
 from blocks.terms.base import Frozen
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+NAME = r"[a-z0-9][a-z0-9-]{0,62}"
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Agreement = Literal["KS", "OCP", "QS", "OT"]
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 

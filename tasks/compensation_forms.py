@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from blocks.terms.money import Money
+from tasks.order_forms import Form, OrderNumber
 from tasks.outage_forms import Person, Text
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InterceptionClaim(_Form):
+class InterceptionClaim(Form):
     """A call intercepted on the line, and what of its proof there is (KS-3.10c)."""
 
     clause: Literal["KS-3.10c"] = "KS-3.10c"
@@ -24,14 +21,14 @@ class InterceptionClaim(_Form):
     cipher: bool
 
 
-class DamagesClaim(_Form):
+class DamagesClaim(Form):
     """Damages that a user of QS asks for; they are capped (QS-6.2.3)."""
 
     clause: Literal["QS-6.2.3"] = "QS-6.2.3"
     claimed: Money
 
 
-class NoAccessClaim(_Form):
+class NoAccessClaim(Form):
     """The paid period of QS, as the ledger has it, in which access was never given (QS-4.3.2)."""
 
     clause: Literal["QS-4.3.2"] = "QS-4.3.2"
@@ -42,16 +39,16 @@ class NoAccessClaim(_Form):
 Claim = Annotated[InterceptionClaim | DamagesClaim | NoAccessClaim, Field(discriminator="clause")]
 
 
-class ProposalForm(_Form):
+class ProposalForm(Form):
     """A compensation that a person proposes for an order; another person decides on it."""
 
-    order: Annotated[str, Field(pattern=r"^[A-Z]{2,3}-\d{4}-\d{6,}$", examples=["KS-2026-000001"])]
+    order: OrderNumber
     operator: Person
     what: Text
     claim: Claim
 
 
-class CompensationDecision(_Form):
+class CompensationDecision(Form):
     """A second person's decision on a proposed compensation.
 
     Where the proposal has no amount, approving it with an `amount` proposes that amount; another person then decides.

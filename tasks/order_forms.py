@@ -16,6 +16,7 @@ def _printable(value: str) -> str:
     return value
 
 
+OrderNumber = Annotated[str, Field(pattern=r"^[A-Z]{2,3}-\d{4}-\d{6,}$", examples=["KS-2026-000001"])]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_printable)]
 
 
@@ -32,11 +33,13 @@ class EventKind(StrEnum):
     TICKET_ACT = "ticket.act"
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """What a person or an outside system fills in: it does not change, and an unknown field is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CustomerForm(_Form):
+class CustomerForm(Form):
     """Who orders. Companies pay by invoice, people and sole entrepreneurs online (QS-4.2.3)."""
 
     kind: Literal["person", "entrepreneur", "company"]
@@ -52,7 +55,7 @@ class CustomerForm(_Form):
         return self
 
 
-class ComplexItem(_Form):
+class ComplexItem(Form):
     """KeepSecrets: a package (KS-4.1), how its access data goes out (KS-1.4), where its servers stand (KS-2.8)."""
 
     agreement: Literal["KS"] = "KS"
@@ -61,7 +64,7 @@ class ComplexItem(_Form):
     jurisdiction: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
 
 
-class ProjectItem(_Form):
+class ProjectItem(Form):
     """QSockets: a project on a tariff for a period (QS-4.2.2); `months` is 0 for a free tariff.
 
     `renews` names an existing project whose access a further period prolongs or brings back (QS-4.3.1).
@@ -73,7 +76,7 @@ class ProjectItem(_Form):
     renews: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
 
 
-class OrderForm(_Form):
+class OrderForm(Form):
     """An order as a shop sends it, or as an operator fills it in. `order` is the shop's own number."""
 
     order: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
@@ -81,7 +84,7 @@ class OrderForm(_Form):
     item: Annotated[ComplexItem | ProjectItem, Field(discriminator="agreement")]
 
 
-class BankReceipt(_Form):
+class BankReceipt(Form):
     """Money that arrived at the bank for an invoice. `reference` is the bank's own number of the transfer."""
 
     order: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,200}$", description="The order's number on the invoice")]
@@ -102,10 +105,10 @@ class Action(StrEnum):
     FULFIL = "fulfil obligation"
 
 
-class OrderDecision(_Form):
+class OrderDecision(Form):
     """An operator's decision on an order: who, what, and why."""
 
-    order: Annotated[str, Field(pattern=r"^[A-Z]{2,3}-\d{4}-\d{6,}$", examples=["KS-2026-000001"])]
+    order: OrderNumber
     action: Action
     operator: Annotated[Line, Field(max_length=120)]
     note: Annotated[Line, Field(max_length=500)]

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import Field, HttpUrl, model_validator
 
+from blocks.catalogue import Name
 from blocks.terms.base import Moment
-from tasks.order_forms import Line
+from tasks.order_forms import Form, Line
+from tasks.ticket_forms import TicketNumber
 
 Number = Annotated[str, Field(pattern=r"^O-\d{4}-\d{6,}$", examples=["O-2026-000001"])]
-TicketNumber = Annotated[str, Field(pattern=r"^T-\d{4}-\d{6,}$", examples=["T-2026-000001"])]
 Person = Annotated[Line, Field(max_length=120)]
 Text = Annotated[Line, Field(max_length=1000)]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OutageForm(_Form):
+class OutageForm(Form):
     """An outage that a person or users' tickets make known. An ОЦП service needs what OCP-P3.2.10 names.
 
     `by_logs`: the logs show its beginning at `began_at`. Without `began_at` it is the arrival of the first ticket.
     """
 
-    service: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    service: Name
     operator: Person
     what: Text
     began_at: Moment | None = None
@@ -40,7 +37,7 @@ class OutageForm(_Form):
         return self
 
 
-class OutageEnding(_Form):
+class OutageEnding(Form):
     """A person's word that a service is there again: by the logs of recovery, or because it can be reached."""
 
     outage: Number
@@ -49,7 +46,7 @@ class OutageEnding(_Form):
     note: Text
 
 
-class OutageDecisionForm(_Form):
+class OutageDecisionForm(Form):
     """A person's decision on an outage: what is filled in is decided, each with the same reason.
 
     `counted` is KS-3.9: "no" names what of the customer's caused it. `cause` stays with us and the partners;
@@ -75,7 +72,7 @@ class OutageDecisionForm(_Form):
         return self
 
 
-class OutageReportForm(_Form):
+class OutageReportForm(Form):
     """The detailed report on an emergency (OCP-P3.2.7c), with advice, and where the knowledge base was updated."""
 
     outage: Number

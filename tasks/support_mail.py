@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError, validate_email
 from sqlalchemy.orm import Session
 
+from blocks.catalogue import NAME
 from blocks.clients.support_mail import Arrived, SupportMail, authenticated_domain
 from blocks.errors import NotFound
 from blocks.ledger import Notice, Ticket, reading, transaction
@@ -32,7 +33,7 @@ _LABELS = {
     "actions": ("действия", "перед этим", "дії", "перед цим", "actions", "before"),
     "service": ("сервис", "услуга", "сервіс", "послуга", "service"),
 }
-_SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SERVICE = re.compile(NAME)
 _UKRAINIAN = re.compile(r"[іїєґ]", re.IGNORECASE)
 _CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
 

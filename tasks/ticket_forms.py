@@ -6,11 +6,12 @@ import unicodedata
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, EmailStr, Field, StringConstraints, model_validator
 
+from blocks.catalogue import Name
 from blocks.terms.ocp_tickets import IncidentStep
 from blocks.terms.ticket_timers import TicketKind
-from tasks.order_forms import Line
+from tasks.order_forms import Form, Line
 
 MAX_TEXT = 256 * 1024
 """Characters of a text that a person wrote; a webhook's whole body has no more bytes than that."""
@@ -29,11 +30,7 @@ TicketAgreement = Literal["KS", "OCP", "QS", "OT", "SSL"]
 Language = Literal["ru", "uk", "en"]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TicketForm(_Form):
+class TicketForm(Form):
     """A request of a user. KS-3.11 wants substance, time and the actions before; what lacks is asked for, not refused.
 
     `ticket` is the sender's own number; `occurred` is a moment or the user's own words.
@@ -45,7 +42,7 @@ class TicketForm(_Form):
     priority: Literal[1, 2, 3] | None = Field(default=None, description="OCP only; none: a person sets it")
     sender: EmailStr
     language: Language = "ru"
-    service: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
+    service: Name | None = None
     subject: Annotated[Line, Field(max_length=300)]
     substance: Text = ""
     occurred: Text = ""
@@ -84,7 +81,7 @@ class Act(StrEnum):
 USER_ACTS = frozenset({Act.ANSWERED, Act.ESCALATED})
 
 
-class TicketAct(_Form):
+class TicketAct(Form):
     """Something done with a ticket: by whom, and in which words.
 
     A source names the ticket by our number or by its own id.

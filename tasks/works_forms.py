@@ -5,20 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from blocks.catalogue import Name
 from blocks.terms.base import Moment
-from tasks.order_forms import Line
+from tasks.order_forms import Form, Line
 
 WindowNumber = Annotated[str, Field(pattern=r"^M-\d{4}-\d{6,}$", examples=["M-2026-000001"])]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WorkForm(_Form):
+class WorkForm(Form):
     """A piece of work for the next window, by a runbook of the catalogue."""
 
     runbook: Name
@@ -26,7 +22,7 @@ class WorkForm(_Form):
     title: Annotated[Line, Field(max_length=200, description="Empty: the runbook's own title")] | None = None
 
 
-class PlanForm(_Form):
+class PlanForm(Form):
     """A window asked for by a person. Services that no queued work names may be added: works done by hand."""
 
     kind: Literal["planned", "daily", "urgent", "emergency"] = "planned"
@@ -55,7 +51,7 @@ class WindowAction(StrEnum):
     FINISH = "finish"
 
 
-class WindowDecision(_Form):
+class WindowDecision(Form):
     """Cancel a planned window; record that somebody was told of it in another provable way than our letter; finish.
 
     `finish`: nothing more is begun in an open window, what runs is ended by its runbook, and the window closes. A
@@ -71,7 +67,7 @@ class WindowDecision(_Form):
     told_at: Annotated[Moment | None, Field(description="With `told otherwise`: when; empty: now")] = None
 
 
-class OperatorAnswer(_Form):
+class OperatorAnswer(Form):
     """The ОЦП Operator's answer on a window, as the person who records it had it."""
 
     window: WindowNumber
@@ -90,7 +86,7 @@ class WorkAction(StrEnum):
     DONE = "done by hand"
 
 
-class WorkDecision(_Form):
+class WorkDecision(Form):
     """Cancel a queued work; or settle one that was handed to a person or taken back."""
 
     work: Annotated[str, Field(pattern=r"^W-\d{4}-\d{6,}$", examples=["W-2026-000001"])]
