@@ -21,14 +21,11 @@ from tasks.inbox import unpark
 from tasks.order_forms import Action, BankReceipt, EventKind, OrderDecision, OrderForm
 from tasks.stories import story_of
 
-WAIT_SECONDS = 60
-
 
 @flow(name="submit-order", flow_run_name="order {form.order}", persist_result=False)
 def submit_order(form: OrderForm) -> str:
     """Enter an order by hand. The same order number again changes nothing."""
-    payload = form.model_dump(mode="json")
-    outcome = put_and_wait(runtime.office(), f"order:{form.order}", EventKind.ORDER, payload, wait_seconds=WAIT_SECONDS)
+    outcome = put_and_wait(runtime.office(), f"order:{form.order}", EventKind.ORDER, form)
     get_run_logger().info(outcome)
     return outcome
 
@@ -36,10 +33,7 @@ def submit_order(form: OrderForm) -> str:
 @flow(name="record-receipt", flow_run_name="receipt {receipt.reference}", persist_result=False)
 def record_receipt(receipt: BankReceipt) -> str:
     """Record money that arrived at the bank. The bank's reference makes it count once."""
-    payload = receipt.model_dump(mode="json")
-    outcome = put_and_wait(
-        runtime.office(), f"receipt:{receipt.reference}", EventKind.RECEIPT, payload, wait_seconds=WAIT_SECONDS
-    )
+    outcome = put_and_wait(runtime.office(), f"receipt:{receipt.reference}", EventKind.RECEIPT, receipt)
     get_run_logger().info(outcome)
     return outcome
 
@@ -47,10 +41,7 @@ def record_receipt(receipt: BankReceipt) -> str:
 @flow(name="decide-order", flow_run_name="{decision.order}: {decision.action}", persist_result=False)
 def decide_order(decision: OrderDecision) -> str:
     """Decide on an order: resume, cancel, suspend, settle a surplus. Refused when its state does not allow it."""
-    payload = decision.model_dump(mode="json")
-    outcome = put_and_wait(
-        runtime.office(), f"decision:{flow_run.id}", EventKind.DECISION, payload, wait_seconds=WAIT_SECONDS
-    )
+    outcome = put_and_wait(runtime.office(), f"decision:{flow_run.id}", EventKind.DECISION, decision)
     get_run_logger().info(outcome)
     return outcome
 
@@ -75,10 +66,7 @@ def confirm_envelope(order: str) -> str:
         return f"{answer.operator}: not handed over: {why}; asked again within the hour"
     note = answer.note or "handed over"
     decision = OrderDecision(order=order, action=Action.CONFIRM_HANDOVER, operator=answer.operator, note=note)
-    payload = decision.model_dump(mode="json")
-    return put_and_wait(
-        runtime.office(), f"envelope:{flow_run.id}", EventKind.DECISION, payload, wait_seconds=WAIT_SECONDS
-    )
+    return put_and_wait(runtime.office(), f"envelope:{flow_run.id}", EventKind.DECISION, decision)
 
 
 @flow(name="show-order", flow_run_name="{order}", persist_result=False)

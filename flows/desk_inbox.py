@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from blocks.errors import Refused
 from blocks.ledger import InboxState, transaction
 from blocks.office import Office
 from flows import runtime
 from tasks.inbox import outcome_of, put_event
-from tasks.order_forms import EventKind
+from tasks.order_forms import EventKind, Form
+
+WAIT_SECONDS = 60.0
 
 
 def put_and_wait(
-    office: Office, event_id: str, kind: EventKind, payload: Mapping[str, Any], *, wait_seconds: float
+    office: Office, event_id: str, kind: EventKind, form: Form, *, wait_seconds: float = WAIT_SECONDS
 ) -> str:
-    """Put an operator's event into the inbox, once by its id, and wait for what becomes of it.
+    """Put an operator's form into the inbox, once by the event's id, and wait for what becomes of it.
 
     Raises Refused when it was refused or parked; an event not taken up in time stays in the inbox.
     """
+    payload = form.model_dump(mode="json")
     with transaction(office.sessions) as session:
         put_event(session, source="operator", event_id=event_id, kind=kind, payload=payload, now=runtime.now())
     until = time.monotonic() + wait_seconds

@@ -19,16 +19,11 @@ from tasks.support_mail import take_mail
 from tasks.ticket_forms import TicketAct, TicketForm
 from tasks.ticket_views import open_tickets, ticket_view_data
 
-WAIT_SECONDS = 60
-
 
 @flow(name="submit-ticket", flow_run_name="ticket {form.ticket}", persist_result=False)
 def submit_ticket(form: TicketForm) -> str:
     """Enter a ticket by hand, a telephone call for example. The same number of its own again changes nothing."""
-    payload = form.model_dump(mode="json")
-    outcome = put_and_wait(
-        runtime.office(), f"ticket:{form.ticket}", EventKind.TICKET, payload, wait_seconds=WAIT_SECONDS
-    )
+    outcome = put_and_wait(runtime.office(), f"ticket:{form.ticket}", EventKind.TICKET, form)
     get_run_logger().info(outcome)
     return outcome
 
@@ -36,10 +31,7 @@ def submit_ticket(form: TicketForm) -> str:
 @flow(name="act-on-ticket", flow_run_name="{act.ticket}: {act.act}", persist_result=False)
 def act_on_ticket(act: TicketAct) -> str:
     """React, ask, answer, escalate, resolve, join, take a step. Refused when the ticket's state does not allow it."""
-    payload = act.model_dump(mode="json")
-    outcome = put_and_wait(
-        runtime.office(), f"act:{flow_run.id}", EventKind.TICKET_ACT, payload, wait_seconds=WAIT_SECONDS
-    )
+    outcome = put_and_wait(runtime.office(), f"act:{flow_run.id}", EventKind.TICKET_ACT, act)
     get_run_logger().info(outcome)
     return outcome
 

@@ -30,8 +30,7 @@ def order(
         decision = price_of(office(), form.item, now())
         typer.echo(f"{form.order}: {decision.what}: {decision.amount or 'no price, it would be held'}; nothing stored")
         return
-    payload = form.model_dump(mode="json")
-    typer.echo(put_and_wait(office(), f"order:{form.order}", EventKind.ORDER, payload, wait_seconds=wait))
+    typer.echo(put_and_wait(office(), f"order:{form.order}", EventKind.ORDER, form, wait_seconds=wait))
 
 
 @app.command()
@@ -49,8 +48,7 @@ def receipt(
 
     money = {"amount": amount, "currency": currency}
     form = BankReceipt.model_validate({"order": order_number, "amount": money, "reference": reference})
-    payload = form.model_dump(mode="json")
-    typer.echo(put_and_wait(office(), f"receipt:{reference}", EventKind.RECEIPT, payload, wait_seconds=wait))
+    typer.echo(put_and_wait(office(), f"receipt:{reference}", EventKind.RECEIPT, form, wait_seconds=wait))
 
 
 @app.command()
@@ -77,8 +75,7 @@ def decide(  # noqa: PLR0917 - typer reads options from parameters
     form = OrderDecision.model_validate(
         {"order": order_number, "action": action, "operator": operator, "note": note, **asked}
     )
-    payload = form.model_dump(mode="json")
-    typer.echo(put_and_wait(office(), f"decision:{uuid.uuid4()}", EventKind.DECISION, payload, wait_seconds=wait))
+    typer.echo(put_and_wait(office(), f"decision:{uuid.uuid4()}", EventKind.DECISION, form, wait_seconds=wait))
 
 
 @app.command()
