@@ -93,6 +93,10 @@ class Catalogue(Frozen):
         """The services by name."""
         return {row.name: row for row in self.service}
 
+    def title_of(self, name: str) -> str:
+        """A service's title; its name where the catalogue has it no more."""
+        return self.services[name].title if name in self.services else name
+
     def runbook_of(self, name: str) -> Runbook:
         """The runbook of that name. Raises NotFound."""
         for row in self.runbook:

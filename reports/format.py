@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 from num2words import num2words
 
+from blocks.terms.zones import ASTANA, KYIV, MINSK, MOSCOW
+
 _SIGNS = {"RUB": "руб.", "KZT": "тенге", "BYN": "бел. руб.", "EUR": "евро", "USD": "долл. США", "UAH": "грн"}
 _MONEY = re.compile(r"(-?\d+\.\d{2}) (RUB|KZT|BYN|EUR|USD|UAH)")
-_ZONES = {"Europe/Moscow": "МСК", "Asia/Almaty": "Астана", "Europe/Kyiv": "Киев", "Europe/Minsk": "Минск"}
+_ZONES = {MOSCOW: "МСК", ASTANA: "Астана", KYIV: "Киев", MINSK: "Минск"}
 _MARKS = re.compile(r"([\\`*_\[\]<>])")
 _NBSP = "\N{NO-BREAK SPACE}"
 
@@ -32,7 +34,7 @@ def wall(moment: datetime | str, zone: str) -> str:
 
 def moscow(moment: datetime | str) -> str:
     """A moment on the Moscow wall clock: 22.11.2026 05:30 МСК."""
-    return wall(moment, "Europe/Moscow")
+    return wall(moment, MOSCOW)
 
 
 def span(start: datetime | str, end: datetime | str, zone: str) -> str:

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from xlsxwriter import Workbook
 
-from blocks.terms.service_views import MOSCOW, JournalLine
+from blocks.terms.service_views import JournalLine
+from blocks.terms.zones import MOSCOW
 from reports.format import wall, zone_label
 
 _HEADER_ROW = 4

@@ -25,13 +25,14 @@ from blocks.terms import ks, qs
 from blocks.terms.base import Decision, Verdict
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import ORDER_POLICY
+from blocks.terms.zones import MOSCOW
 from tasks.money import open_activation, settle, unmatched_wording
 from tasks.notices import queue_notice, queue_operator_notice
 from tasks.obligations import fulfil, lift, open_obligation
 from tasks.order_forms import ComplexItem, CustomerForm, OrderForm, ProjectItem
 from tasks.order_state import hold, transition
 
-ZONE = "Europe/Moscow"
+ZONE = MOSCOW
 _WAITING = (OrderState.ACKNOWLEDGED, OrderState.PENDING, OrderState.IN_PROGRESS, OrderState.HELD)
 
 

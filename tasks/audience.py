@@ -8,15 +8,6 @@ from sqlalchemy.orm import Session
 from blocks.ledger import Customer, Service, ServiceState
 from blocks.settings import Settings
 
-ZONES = {
-    "KS": "Europe/Moscow",
-    "QS": "Europe/Moscow",
-    "OCP": "Asia/Almaty",
-    "OT": "Europe/Kyiv",
-    "SSL": "Europe/Minsk",
-}
-"""The zone in which each agreement tells the time."""
-
 
 def customers(session: Session, settings: Settings, agreement: str) -> list[str]:
     """The addresses of everybody served under an agreement, each once, in order."""

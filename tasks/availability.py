@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate
 
@@ -18,13 +17,13 @@ from blocks.ledger import ProbeSpan, Ticket, reading
 from blocks.office import Office
 from blocks.terms.availability import Availability, Kind, Standing, Target, budget, measure, period, standing
 from blocks.terms.deadlines import end_of_day, local_date
-from blocks.terms.intervals import Span, clip, subtract, total, union
+from blocks.terms.intervals import Span, clip, exact_seconds, subtract, total, union
 from blocks.terms.outages import ot_counted
 from blocks.terms.probes import agreed_unknown
 from blocks.terms.service_views import AvailabilityReport, DayCell, JournalLine, ServiceAvailability, TargetLine
 from blocks.terms.targets import KS_TARGET, OCP_TARGETS, OT_TARGET, Resource
 from blocks.terms.works import Kind as WorkKind
-from tasks.audience import ZONES
+from blocks.terms.zones import ZONES
 from tasks.downtime import works_of
 from tasks.effective import Effective, effective_outages
 
@@ -52,12 +51,12 @@ def journal_line(office: Office, holds: Effective, agreement: str | None, now: d
     outage, service = holds.outage, office.catalogue.services.get(holds.outage.service)
     return JournalLine(
         number=outage.number,
-        service=service.title if service else outage.service,
+        service=office.catalogue.title_of(outage.service),
         group=service.group if service else "",
         agreements=tuple(outage.agreements),
         began_at=holds.began_at,
         ended_at=holds.ended_at,
-        seconds=_seconds(holds.span(now).length) if holds.ended_at else None,
+        seconds=exact_seconds(holds.span(now).length) if holds.ended_at else None,
         cause=holds.cause,
         source=_SOURCES[outage.source],
         counted=holds.counted if agreement is None else holds.counts_for(agreement),
@@ -65,10 +64,6 @@ def journal_line(office: Office, holds: Effective, agreement: str | None, now: d
         reason=holds.reason,
         notified_at=outage.told_at,
     )
-
-
-def _seconds(length: timedelta) -> Decimal:
-    return Decimal(f"{length // timedelta(microseconds=1)}E-6")
 
 
 def availability_view(
@@ -140,10 +135,10 @@ class _Record:
         return TargetLine(
             clause=target.clause,
             title=self.service.title,
-            allowed_seconds=_seconds(spending.allowed),
-            spent_seconds=_seconds(spending.spent),
-            left_seconds=_seconds(spending.left),
-            forecast_seconds=_seconds(spending.forecast),
+            allowed_seconds=exact_seconds(spending.allowed),
+            spent_seconds=exact_seconds(spending.spent),
+            left_seconds=exact_seconds(spending.left),
+            forecast_seconds=exact_seconds(spending.forecast),
             kept=stands is not Standing.BROKEN,
             at_risk=stands is Standing.AT_RISK,
         )
@@ -162,16 +157,16 @@ class _Record:
             percent_counted=found.percent() or "—",
             percent_with_planned=plain.percent() or "—",
             percent_worst=plain.percent(worst=True) or "—",
-            down_seconds=_seconds(found.down),
-            planned_seconds=_seconds(total(union(clip(self.works, self._elapsed)))),
-            unknown_seconds=_seconds(found.unknown),
+            down_seconds=exact_seconds(found.down),
+            planned_seconds=exact_seconds(total(union(clip(self.works, self._elapsed)))),
+            unknown_seconds=exact_seconds(found.unknown),
             count=found.count,
-            longest_seconds=_seconds(found.longest),
+            longest_seconds=exact_seconds(found.longest),
             days=tuple(cell for cell, _ in days),
-            budget_seconds=_seconds(spending.allowed) if spending else None,
-            forecast_seconds=_seconds(spending.forecast) if spending else None,
+            budget_seconds=exact_seconds(spending.allowed) if spending else None,
+            forecast_seconds=exact_seconds(spending.forecast) if spending else None,
             burn=tuple(
-                (cell.day, _seconds(spending.allowed - gone)) for (cell, _), gone in zip(days, spent, strict=True)
+                (cell.day, exact_seconds(spending.allowed - gone)) for (cell, _), gone in zip(days, spent, strict=True)
             )
             if spending
             else (),

@@ -57,7 +57,7 @@ def propose(office: Office, *, now: datetime) -> int:
     new = 0
     for order, service in orders:
         try:
-            owed = _owed(order, service, found, rows[order.id], now)
+            owed = owed_for_outages(order, service, found, rows[order.id], now)
             if not all(_left(rows[order.id], owed)):
                 new += _renew(office, order.number, found, now)
         except Transient:
@@ -85,12 +85,6 @@ def _orders(session: Session, proposed: Collection[int], *, served: bool) -> Ite
     yield from rows.tuples()
 
 
-def _owed(
-    order: Order, service: Service, found: Sequence[Episode], rows: Sequence[Compensation], now: datetime
-) -> list[Proposal]:
-    return list(owed_for_outages(order, service, found, rows, now))
-
-
 def _left(rows: Sequence[Compensation], owed: Sequence[Proposal]) -> Iterator[bool]:
     """Whether each open proposal holds, and whether each one owed is there or is not to be made."""
     yield from (holds_still(row, owed) for row in rows if _open(row))
@@ -102,7 +96,7 @@ def _renew(office: Office, number: str, found: Sequence[Episode], now: datetime)
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
         service, rows = service_had(session, order), of_order(session, order)
-        owed = _owed(order, service, found, rows, now) if service else []
+        owed = owed_for_outages(order, service, found, rows, now) if service else []
         for row in rows:
             if _open(row) and not holds_still(row, owed):
                 _withdraw(session, order, row, now)
@@ -230,7 +224,7 @@ def _check(session: Session, order: Order, row: Compensation, now: datetime) -> 
         raise Refused("owed", f"{before.number} was approved for the same outage under {row.clause}")
     if row.outages:
         service, rows = service_had(session, order), of_order(session, order)
-        owed = _owed(order, service, episodes(session, "KS", now), rows, now) if service else []
+        owed = owed_for_outages(order, service, episodes(session, "KS", now), rows, now) if service else []
         holds = holds_still(row, owed)
     else:
         holds = still_owed(session, order, row, now)

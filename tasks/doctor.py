@@ -16,6 +16,7 @@ from blocks.ledger import reading
 from blocks.office import Office
 from blocks.terms.calendars import calendar
 from blocks.terms.deadlines import local_date
+from blocks.terms.zones import MOSCOW
 from tasks.probing import stale_probes
 
 COUNTRIES = ("RU", "KZ", "BY", "UA")
@@ -125,7 +126,7 @@ def _support_mail(office: Office) -> str:
 
 
 def _price_list(office: Office, now: datetime) -> str:
-    held = office.settings.qs_price_lists.on(local_date(now, "Europe/Moscow"))
+    held = office.settings.qs_price_lists.on(local_date(now, MOSCOW))
     return f"{len(held.tariff)} tariffs since {held.since}{' (example)' if held.sandbox else ''}"
 
 

@@ -57,6 +57,7 @@ def queue(
     obligation: Obligation | None = None,
     document_key: str | None = None,
     secret_purpose: str | None = None,
+    not_before: datetime | None = None,
 ) -> None:
     """Queue a notice, once by key. `facts` are the template's, without secrets; `about` is the number it tells of."""
     if session.scalar(select(Notice.id).where(Notice.key == key)) is not None:
@@ -75,7 +76,7 @@ def queue(
             secret_purpose=secret_purpose,
             state=NoticeState.QUEUED,
             created_at=now,
-            next_try_at=now,
+            next_try_at=not_before or now,
             attempts=0,
         )
     )
@@ -147,9 +148,22 @@ def due_notices(
         return [DueNotice(row.id, row.kind, row.facts, row.secret_purpose) for row in session.scalars(query)]
 
 
+def envelope_of(office: Office, notice_id: int) -> str:
+    """The envelope id of a letter, its Message-ID's local part: nobody else can make it up."""
+    return f"{notice_id}-{office.sealer.page_token(f'envelope:{notice_id}')[:22]}"
+
+
+def notice_of(office: Office, envelope_id: str) -> int | None:
+    """The notice that went out under an envelope id; None for one that we never gave."""
+    number = envelope_id.partition("-")[0]
+    if not (number.isascii() and number.isdigit() and len(number) <= 9):
+        return None
+    return int(number) if envelope_of(office, int(number)) == envelope_id else None
+
+
 def send_notice(office: Office, notice: DueNotice, *, subject: str, body: str, now: datetime) -> NoticeState:
     """Store the composed text, send the letter, record what is known of it. Errors end in the notice's state."""
-    envelope_id = f"{notice.id}-{office.sealer.page_token(f'envelope:{notice.id}')[:22]}"
+    envelope_id = envelope_of(office, notice.id)
     with transaction(office.sessions) as session:
         row = session.get_one(Notice, notice.id, with_for_update=True)
         fresh = row.state is NoticeState.QUEUED and row.next_try_at <= now
@@ -287,11 +301,11 @@ def read_reports(office: Office, *, now: datetime) -> int:
 
 
 def _take_report(office: Office, report: DeliveryReport, now: datetime) -> bool:
-    number, _, token = report.envelope_id.partition("-")
-    if not number.isdigit() or office.sealer.page_token(f"envelope:{int(number)}")[:22] != token:
+    number = notice_of(office, report.envelope_id)
+    if number is None:
         return False
     with transaction(office.sessions) as session:
-        row = session.get(Notice, int(number), with_for_update=True)
+        row = session.get(Notice, number, with_for_update=True)
         if row is None or row.state in (NoticeState.BOUNCED, NoticeState.FAILED):
             return False
         row.state = NoticeState.DELIVERED if report.delivered else NoticeState.BOUNCED

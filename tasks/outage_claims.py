@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -21,15 +21,16 @@ BETWEEN = "decide on an outage of 60 to 180 minutes"
 
 def owed_for_outages(
     order: Order, service: Service, episodes: Sequence[Episode], rows: Sequence[Compensation], now: datetime
-) -> Iterator[Proposal]:
+) -> list[Proposal]:
     """All that could be proposed to an order (KS-3.10a, KS-3.10b), each with the outages that meet the clause.
 
     `rows` are its compensations: what was given once is not owed again. Raises TermsViolated without a yearly price.
     """
     served = Span(service.active_from or now, service.paid_until or now)
     outages = [had for episode in episodes if (had := episode.within(served)) is not None]
+    found: list[Proposal] = []
     if not outages:
-        return
+        return found
     yearly = yearly_of(order, now)
     for clause, rule, groups in (
         ("KS-3.10a", short_outages, repeated(outages)),
@@ -41,10 +42,12 @@ def owed_for_outages(
             decision = rule(OutageFacts(outages=group, yearly_price=yearly, given_before=before))
             what, basis = f"{decision.what}: {_told(group)}", _numbers(group)
             if decision.verdict is Verdict.OWED:
-                yield Proposal(clause, once, decision.amount, what, basis)
+                found.append(Proposal(clause, once, decision.amount, what, basis))
             elif decision.verdict is Verdict.PERSON:
                 named = hashlib.sha256(" ".join(basis).encode()).hexdigest()[:16]
-                yield Proposal(clause, f"{clause}-between:{order.number}:{named}", None, what, basis, owed=BETWEEN)
+                between = f"{clause}-between:{order.number}:{named}"
+                found.append(Proposal(clause, between, None, what, basis, owed=BETWEEN))
+    return found
 
 
 def _numbers(outages: Sequence[Outage]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from blocks.terms.outages import JournalFacts, journal
 from blocks.terms.targets import seconds
 from blocks.terms.works import Kind, WorksFacts
 from blocks.terms.works_ocp import emergency_report, emergency_told, operator_knows
+from blocks.terms.zones import ZONES
 from tasks import audience
 from tasks.effective import Effective, holding
 from tasks.notices import queue, queue_operator_notice
@@ -135,7 +136,7 @@ class _Letters:
             kind=kind,
             agreement=agreement,
             recipient=address,
-            facts=self._facts(agreement, audience.ZONES[agreement], extra),
+            facts=self._facts(agreement, ZONES[agreement], extra),
             now=self.now,
             about=self.outage.number,
             obligation=obligation,
@@ -153,11 +154,10 @@ class _Letters:
         )
 
     def _facts(self, agreement: str, zone: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-        service = self.office.catalogue.services.get(self.outage.service)
         return {
             "number": self.outage.number,
             "agreement": agreement,
-            "services": [service.title if service else self.outage.service],
+            "services": [self.office.catalogue.title_of(self.outage.service)],
             "began_at": holding(self.session, self.outage).began_at.isoformat(),
             "zone": zone,
             **extra,

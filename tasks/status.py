@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.catalogue import WatchedService
-from blocks.ledger import Outage, ProbeSpan, ProbeState, Window, WindowEvent, WindowState, reading
+from blocks.ledger import Outage, ProbeSpan, ProbeState, Window, WindowState, reading
 from blocks.office import Office
 from blocks.terms.intervals import Span
-from blocks.terms.service_views import MOSCOW, ServiceNow, StatusPage, WindowLine
-from tasks.audience import ZONES
+from blocks.terms.service_views import ServiceNow, StatusPage
 from tasks.availability import journal_line
 from tasks.effective import effective_outages
 from tasks.outage_notices import works_end
+from tasks.window_views import window_lines
 
 _WINDOWS_BACK, _JOURNAL_BACK = timedelta(days=30), timedelta(days=90)
 
@@ -26,7 +26,7 @@ def status_view(office: Office, *, now: datetime) -> StatusPage:
         windows = _shown_windows(session, now)
         lately = list(effective_outages(session, Span(now - _JOURNAL_BACK, now)))
         services = tuple(_service_now(office, session, service, windows, now) for service in office.catalogue.service)
-        lines = tuple(_window_line(office, session, row) for row in windows)
+        lines = window_lines(office, session, windows)
     told = [holds for holds in lately if holds.outage.told_at is not None]
     public = (
         journal_line(office, holds, None, now).model_copy(
@@ -48,31 +48,6 @@ def _shown_windows(session: Session, now: datetime) -> list[Window]:
     back = Window.ends_at > now - _WINDOWS_BACK
     rows = session.scalars(select(Window).where((Window.state == WindowState.OPEN) | back).order_by(Window.starts_at))
     return [row for row in rows if row.state is not WindowState.CANCELLED or row.ends_at > now]
-
-
-def _window_line(office: Office, session: Session, row: Window) -> WindowLine:
-    changes = select(func.count(), func.max(WindowEvent.at)).where(WindowEvent.window_id == row.id)
-    revision, changed_at = session.execute(changes).one()
-    return WindowLine.model_validate(
-        {
-            "number": row.number,
-            "starts_at": row.starts_at,
-            "ends_at": row.ends_at,
-            "zone": ZONES[row.agreements[0]] if len(row.agreements) == 1 else MOSCOW,
-            "state": row.state.value,
-            "kind": row.kind,
-            "services": tuple(_title(office, name) for name in row.services),
-            "what": row.what,
-            "result": row.result or "",
-            "revision": revision,
-            "changed_at": changed_at,
-        }
-    )
-
-
-def _title(office: Office, name: str) -> str:
-    service = office.catalogue.services.get(name)
-    return service.title if service else name
 
 
 def _service_now(

@@ -21,7 +21,7 @@ from blocks.ledger import Notice, Ticket, reading, transaction
 from blocks.office import Office
 from blocks.settings import Settings
 from tasks.inbox import outcome_of, put_event
-from tasks.notices import queue_operator_notice
+from tasks.notices import notice_of, queue_operator_notice
 from tasks.order_forms import EventKind
 from tasks.ticket_acts import MAIL
 from tasks.ticket_forms import MAX_TEXT, Act, TicketAct, TicketForm
@@ -142,11 +142,10 @@ def _letters_answered(office: Office, session: Session, mail: SupportMail) -> li
     """The tickets of our letters to this sender that the mail answers."""
     found = []
     for envelope_id in mail.answers:
-        number, _, token = envelope_id.partition("-")
-        if number.isascii() and number.isdigit() and len(number) <= 9 and _is_ours(office, int(number), token):
-            notice = session.get(Notice, int(number))
-            if notice is not None and notice.recipient == mail.sender and (notice.about or "").startswith("T-"):
-                found.append(notice.about or "")
+        number = notice_of(office, envelope_id)
+        notice = session.get(Notice, number) if number is not None else None
+        if notice is not None and notice.recipient == mail.sender and (notice.about or "").startswith("T-"):
+            found.append(notice.about or "")
     return found
 
 
@@ -167,10 +166,6 @@ def _why_not(settings: Settings, session: Session, mail: SupportMail, about: _Ab
     if first is None:
         return ""
     return f"похоже на ответ по обращению {first.number}, но не доказано, что его написал этот отправитель"
-
-
-def _is_ours(office: Office, notice_id: int, token: str) -> bool:
-    return office.sealer.page_token(f"envelope:{notice_id}")[:22] == token
 
 
 def _payload(settings: Settings, mail: SupportMail, about: _About) -> tuple[EventKind, dict[str, Any]]:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from blocks.ledger import Notice, Obligation, Ticket
 from blocks.office import Office
-from tasks.audience import ZONES, partner
+from blocks.terms.zones import ZONES
+from tasks.audience import partner
 from tasks.notices import queue
 
 AUTOMATIC = frozenset({"ticket_received", "ticket_joined", "ticket_incomplete", "ticket_added"})
@@ -27,10 +28,6 @@ def shortened(text: str, limit: int = SHORT) -> str:
     return text if len(text) <= limit else f"{text[:limit].rstrip()} […]"
 
 
-def _key(ticket: Ticket, kind: str, about: str) -> str:
-    return f"{ticket.number}:{kind}:{about}"
-
-
 def tell(
     session: Session,
     ticket: Ticket,
@@ -41,11 +38,12 @@ def tell(
     about: str,
     now: datetime,
     obligation: Obligation | None = None,
+    not_before: datetime | None = None,
 ) -> None:
     """Queue a letter about a ticket, once by (ticket, kind, about)."""
     queue(
         session,
-        key=_key(ticket, kind, about),
+        key=f"{ticket.number}:{kind}:{about}",
         kind=kind,
         agreement=ticket.agreement,
         recipient=recipient,
@@ -53,6 +51,7 @@ def tell(
         now=now,
         about=ticket.number,
         obligation=obligation,
+        not_before=not_before,
     )
 
 
@@ -73,11 +72,10 @@ def tell_sender(
     ours write goes out at once.
     """
     hours = _hours_to_wait(session, ticket.sender, now) if kind in AUTOMATIC else 0
-    tell(session, ticket, kind, ticket.sender, facts, about=about, now=now, obligation=obligation)
+    later = now + timedelta(hours=hours)
+    tell(session, ticket, kind, ticket.sender, facts, about=about, now=now, obligation=obligation, not_before=later)
     if not hours:
         return
-    letter = session.scalars(select(Notice).where(Notice.key == _key(ticket, kind, about))).one()
-    letter.next_try_at = now + timedelta(hours=hours)
     queue(
         session,
         key=f"ticket_flood:{now:%Y-%m-%dT%H}:{ticket.sender}"[:120],

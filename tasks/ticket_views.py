@@ -13,7 +13,7 @@ from blocks.ledger import Obligation, ObligationState, Ticket, TicketEvent, Tick
 from blocks.office import Office
 from blocks.terms.service_views import SegmentView, StoryLine, TicketView, TimerView
 from blocks.terms.tickets import TicketKind, Timer, What, timers
-from tasks.audience import ZONES
+from blocks.terms.zones import ZONES
 from tasks.stories import masked, masked_text
 from tasks.ticket_notices import shortened
 from tasks.ticket_timers import LIVE, events_of, facts_of

@@ -193,12 +193,9 @@ def waits_for_a_person(office: Office, number: str, *, now: datetime) -> bool:
     with reading(office.sessions) as session:
         window = find_window(session, number)
         ours = session.scalar(select(Work.id).where(Work.window_id == window.id).limit(1))
-        queued = any(row.kind == "work put off" for row in _events(session, window))
-        return ours is None and not queued and window.finish is None and now < window.ends_at
-
-
-def _events(session: Session, window: Window) -> list[WindowEvent]:
-    return list(session.scalars(select(WindowEvent).where(WindowEvent.window_id == window.id)))
+        of_ours = (WindowEvent.window_id == window.id) & (WindowEvent.kind == "work put off")
+        put_off = session.scalar(select(WindowEvent.id).where(of_ours).limit(1))
+        return ours is None and put_off is None and window.finish is None and now < window.ends_at
 
 
 def perform(office: Office, number: str, turn: Turn, *, owner: str, clock: Clock) -> WorkState:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,8 +21,9 @@ from blocks.ledger import (
     reading,
 )
 from blocks.office import Office
+from blocks.terms.intervals import exact_seconds
 from blocks.terms.service_views import ApprovalLine, NoticeLine, StoryLine, WindowLine, WindowReport, WorkLine
-from tasks.audience import ZONES
+from blocks.terms.zones import ZONES
 from tasks.windows import find_window
 
 REPORT_KEY = "window-report:"
@@ -55,7 +56,6 @@ def window_report(office: Office, number: str) -> WindowReport:
     """A window from its plan to its end. Raises NotFound."""
     with reading(office.sessions) as session:
         window = find_window(session, number)
-        titles = [office.catalogue.services[n].title if n in office.catalogue.services else n for n in window.services]
         events = session.scalars(select(WindowEvent).where(WindowEvent.window_id == window.id).order_by(WindowEvent.id))
         return WindowReport(
             number=number,
@@ -65,7 +65,7 @@ def window_report(office: Office, number: str) -> WindowReport:
             opened_at=window.opened_at,
             closed_at=window.closed_at,
             zone=zone_of(window),
-            services=tuple(titles),
+            services=tuple(map(office.catalogue.title_of, window.services)),
             agreements=tuple(window.agreements),
             works=_works(session, window),
             notices=_notices(session, window, office.settings.ocp_operator_email),
@@ -86,15 +86,11 @@ def _works(session: Session, window: Window) -> tuple[WorkLine, ...]:
             state=row.state.value,
             began_at=row.began_at,
             ended_at=row.ended_at,
-            seconds=_seconds(row.ended_at - row.began_at) if row.began_at and row.ended_at else None,
+            seconds=exact_seconds(row.ended_at - row.began_at) if row.began_at and row.ended_at else None,
             detail=row.detail or "",
         )
         for row in rows
     )
-
-
-def _seconds(length: timedelta) -> Decimal:
-    return Decimal(length // timedelta(microseconds=1)) / 1_000_000
 
 
 def _notices(session: Session, window: Window, partner: str) -> tuple[NoticeLine, ...]:
@@ -122,36 +118,30 @@ def _approval(session: Session, window: Window) -> ApprovalLine | None:
     return ApprovalLine(who=row.who, at=row.at, proof=row.proof) if row else None
 
 
-def windows_near(sessions: Sessions, titles: dict[str, str], *, now: datetime, past_days: int) -> list[WindowLine]:
-    """Windows from `past_days` ago on, soonest first; those that were cancelled among them, for calendars to drop."""
-    with reading(sessions) as session:
-        events = session.execute(
-            select(
-                WindowEvent.window_id,
-                func.max(WindowEvent.at),
-                func.count().filter(WindowEvent.kind.in_(["cancelled", "closed"])),
-            ).group_by(WindowEvent.window_id)
+def window_lines(office: Office, session: Session, rows: Sequence[Window]) -> tuple[WindowLine, ...]:
+    """Windows for a list; each change of one gives it a further revision, by which calendars know it."""
+    events = session.execute(
+        select(WindowEvent.window_id, func.count(), func.max(WindowEvent.at))
+        .where(WindowEvent.window_id.in_([row.id for row in rows]))
+        .group_by(WindowEvent.window_id)
+    )
+    changes = {window: (revision, at) for window, revision, at in events.tuples()}
+    return tuple(
+        WindowLine(
+            number=row.number,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            zone=zone_of(row),
+            state=row.state.value,
+            kind=row.kind,
+            services=tuple(map(office.catalogue.title_of, row.services)),
+            what=row.what,
+            result=row.result or "",
+            revision=changes.get(row.id, (0, None))[0],
+            changed_at=changes.get(row.id, (0, None))[1],
         )
-        changes = {window: (at, revision) for window, at, revision in events}
-        rows = session.scalars(
-            select(Window).where(Window.ends_at >= now - timedelta(days=past_days)).order_by(Window.starts_at)
-        )
-        return [
-            WindowLine(
-                number=row.number,
-                starts_at=row.starts_at,
-                ends_at=row.ends_at,
-                zone=zone_of(row),
-                state=row.state.value,
-                kind=row.kind,
-                services=tuple(titles.get(name, name) for name in row.services),
-                what=row.what,
-                result=row.result or "",
-                revision=changes[row.id][1],
-                changed_at=changes[row.id][0],
-            )
-            for row in rows
-        ]
+        for row in rows
+    )
 
 
 def unreported(office: Office) -> list[str]:

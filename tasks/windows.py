@@ -30,8 +30,8 @@ from blocks.ledger import (
 from blocks.office import Office
 from blocks.terms.base import Deadline
 from blocks.terms.works import Kind
-from blocks.terms.works_ocp import ASTANA
 from blocks.terms.works_plan import PlanVerdict, check_plan
+from blocks.terms.zones import ASTANA, ZONES
 from tasks import audience
 from tasks.notices import queue
 from tasks.numbering import add_numbered, by_number
@@ -174,7 +174,7 @@ def notice_facts(office: Office, window: Window, agreement: str = "") -> dict[st
         "window": window.number,
         "number": window.number,
         "agreement": agreement,
-        "zone": audience.ZONES[agreement or "KS"],
+        "zone": ZONES[agreement or "KS"],
         "starts_at": window.starts_at.isoformat(),
         "ends_at": window.ends_at.isoformat(),
         "discovered_at": window.discovered_at.isoformat() if window.discovered_at else None,

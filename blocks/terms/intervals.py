@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from pydantic import model_validator
 
 from blocks.terms.base import Frozen, Moment
+
+
+def exact_seconds(length: timedelta) -> Decimal:
+    """A length in seconds, to the microsecond."""
+    return Decimal(f"{length // timedelta(microseconds=1)}E-6")
 
 
 class Span(NamedTuple):

@@ -18,8 +18,9 @@ from blocks.terms.deadlines import in_calendar_months, local_date
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
 from blocks.terms.tariffs import Timeline
+from blocks.terms.zones import MOSCOW
 
-ZONE = "Europe/Moscow"
+ZONE = MOSCOW
 
 
 class Package(Frozen):

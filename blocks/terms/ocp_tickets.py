@@ -26,8 +26,9 @@ from blocks.terms.ticket_timers import (
     run_timer,
 )
 from blocks.terms.worktime import HOUR, MINUTE, WorkClock, to_us, work_clock
+from blocks.terms.zones import ASTANA
 
-ZONE = "Asia/Almaty"
+ZONE = ASTANA
 _REACTION_HOURS = {1: 1, 2: 4, 3: 8}
 _BUSINESS_DAY = 9 * HOUR
 

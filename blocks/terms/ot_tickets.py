@@ -26,8 +26,9 @@ from blocks.terms.ticket_timers import (
     waiting_phases,
 )
 from blocks.terms.worktime import HOUR, MINUTE, WorkClock, to_moment, to_us, work_clock
+from blocks.terms.zones import KYIV
 
-ZONE = "Europe/Kyiv"
+ZONE = KYIV
 LEVELS = {TicketKind.TECHNICAL: 4, TicketKind.CONSULTATION: 2}
 LANGUAGES = frozenset({"ru", "uk", "en"})
 

@@ -14,8 +14,7 @@ from blocks.terms.deadlines import local_date
 from blocks.terms.intervals import Span
 from blocks.terms.policy import OUTAGE_POLICY
 from blocks.terms.probes import agreed
-
-OCP_ZONE = "Asia/Almaty"
+from blocks.terms.zones import ASTANA
 
 
 class Downtime(Frozen):
@@ -266,8 +265,8 @@ def journal(facts: JournalFacts) -> Decision:
     """
     due = None
     if facts.end is not None:
-        hours = OUTAGE_POLICY.on(local_date(facts.end, OCP_ZONE)).logs_hours
-        due = Deadline(due=facts.end + timedelta(hours=hours), zone=OCP_ZONE)
+        hours = OUTAGE_POLICY.on(local_date(facts.end, ASTANA)).logs_hours
+        due = Deadline(due=facts.end + timedelta(hours=hours), zone=ASTANA)
     if not facts.in_journal:
         verdict, what = Verdict.ACTION, "enter it in the journal of unavailability"
     elif due is None:
@@ -300,7 +299,7 @@ def monitored(facts: MonitoringFacts) -> Decision:
     age = facts.now - facts.last_probe_at
     if age < timedelta():
         return Decision(clause="OCP-P3.5", verdict=Verdict.PERSON, what="the last probe lies in the future")
-    minutes = OUTAGE_POLICY.on(local_date(facts.now, OCP_ZONE)).probe_silence_minutes
+    minutes = OUTAGE_POLICY.on(local_date(facts.now, ASTANA)).probe_silence_minutes
     if age <= timedelta(minutes=minutes):
         return Decision(clause="OCP-P3.5", verdict=Verdict.ALLOWED, what="monitored")
     return Decision(clause="OCP-P3.5", verdict=Verdict.REFUSED, what=f"not probed for more than {minutes} minutes")

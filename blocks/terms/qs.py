@@ -23,8 +23,9 @@ from blocks.terms.ks import in_minutes
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
 from blocks.terms.tariffs import Timeline
+from blocks.terms.zones import MOSCOW
 
-ZONE = "Europe/Moscow"
+ZONE = MOSCOW
 PERIODS = (1, 3, 9, 12)
 
 

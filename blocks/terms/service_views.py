@@ -11,8 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from blocks.terms.base import Frozen, Moment
-
-MOSCOW = "Europe/Moscow"
+from blocks.terms.zones import MOSCOW
 
 
 class ServiceNow(Frozen):

@@ -9,14 +9,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from blocks.terms import ks
 from blocks.terms.availability import Availability, Standing, Target, budget, measure, standing
 from blocks.terms.base import Decision, Frozen, Moment, Verdict, rule
-from blocks.terms.intervals import Interval, Span
-from blocks.terms.outages import OCP_ZONE, Downtime, Group, TicketedDowntime
+from blocks.terms.intervals import Interval, Span, exact_seconds
+from blocks.terms.outages import Downtime, Group, TicketedDowntime
 from blocks.terms.tariffs import Timeline
-
-OT_ZONE = "Europe/Kyiv"
+from blocks.terms.zones import ASTANA, KYIV, MOSCOW
 
 
 class Resource(StrEnum):
@@ -29,7 +27,7 @@ class Resource(StrEnum):
 
 KS_TARGET: Timeline[Target] = Timeline(
     "KS availability",
-    [(date(2019, 5, 30), Target(clause="KS-3.1", kind="year", zone=ks.ZONE, percent=Decimal("99.999")))],
+    [(date(2019, 5, 30), Target(clause="KS-3.1", kind="year", zone=MOSCOW, percent=Decimal("99.999")))],
 )
 
 OT_TARGET: Timeline[Target] = Timeline(
@@ -40,7 +38,7 @@ OT_TARGET: Timeline[Target] = Timeline(
             Target(
                 clause="OT-1",
                 kind="year",
-                zone=OT_ZONE,
+                zone=KYIV,
                 percent=Decimal("99.9"),
                 most=timedelta(hours=8),
                 longest=timedelta(minutes=30),
@@ -53,7 +51,7 @@ exception, nor gaps in the monitoring are put to it."""
 
 
 def _quarterly(percent: str) -> Target:
-    return Target(clause="OCP-P3.3", kind="quarter", zone=OCP_ZONE, percent=Decimal(percent))
+    return Target(clause="OCP-P3.3", kind="quarter", zone=ASTANA, percent=Decimal(percent))
 
 
 OCP_TARGETS: Timeline[dict[Resource, Target]] = Timeline(
@@ -191,4 +189,4 @@ def _figures(target: Target, found: Availability) -> dict[str, str]:
 
 def seconds(length: timedelta) -> str:
     """A length as exact decimal text in seconds."""
-    return f"{Decimal(f'{length // timedelta(microseconds=1)}E-6').normalize():f}"
+    return f"{exact_seconds(length).normalize():f}"

@@ -17,8 +17,8 @@ from blocks.terms.base import Deadline, Decision, Frozen, Moment, Verdict, rule
 from blocks.terms.deadlines import at_wall, local_date
 from blocks.terms.intervals import Interval, Span, clip, total, union
 from blocks.terms.policy import MAINTENANCE_POLICY, MaintenancePolicy
+from blocks.terms.zones import KYIV, MOSCOW
 
-MOSCOW, KYIV = "Europe/Moscow", "Europe/Kyiv"
 Agreement = Literal["KS", "OCP", "QS", "OT"]
 _INSTANT = timedelta(microseconds=1)
 

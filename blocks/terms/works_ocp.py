@@ -24,8 +24,8 @@ from blocks.terms.works import (
     whole_minutes,
     within,
 )
+from blocks.terms.zones import ASTANA
 
-ASTANA = "Asia/Almaty"
 _FRIDAY, _SATURDAY = 4, 5
 _DAY = timedelta(days=1)
 _ROUTINE = (Kind.PLANNED, Kind.DAILY)

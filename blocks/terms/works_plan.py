@@ -11,8 +11,6 @@ from blocks.terms.base import Deadline, Decision, Frozen
 from blocks.terms.deadlines import at_wall, local_date
 from blocks.terms.intervals import Interval
 from blocks.terms.works import (
-    KYIV,
-    MOSCOW,
     Agreement,
     Kind,
     WorksFacts,
@@ -22,7 +20,6 @@ from blocks.terms.works import (
     qs_notice,
 )
 from blocks.terms.works_ocp import (
-    ASTANA,
     emergency_told,
     in_standard_hours,
     operator_knows,
@@ -32,6 +29,7 @@ from blocks.terms.works_ocp import (
     urgent_agreed,
     yearly_stops,
 )
+from blocks.terms.zones import ASTANA, MOSCOW, ZONES
 
 Audience = Literal["operator", "customers"]
 
@@ -61,7 +59,6 @@ _NOTICES: tuple[tuple[str, Agreement, tuple[Audience, ...]], ...] = (
     ("OCP-3.2.7", "OCP", ("customers",)),
     ("QS-5.2.2", "QS", ("customers",)),
 )
-_ZONES: dict[Agreement, str] = {"KS": MOSCOW, "OCP": ASTANA, "QS": MOSCOW, "OT": KYIV}
 
 
 class NoticeOwed(Frozen):
@@ -175,7 +172,7 @@ def _starts(facts: WorksFacts) -> list[datetime]:
 
 def _walls(facts: WorksFacts) -> set[tuple[str, time]]:
     """The wanted wall time in the zone of each agreement, and the times at which the agreements' own windows open."""
-    zones = {_ZONES[agreement] for agreement in facts.agreements}
+    zones = {ZONES[agreement] for agreement in facts.agreements}
     wanted = {(zone, facts.start.astimezone(ZoneInfo(zone)).time()) for zone in zones}
     return wanted | {(MOSCOW, time(9)), (ASTANA, time(0)), (ASTANA, time(22)), (ASTANA, time(23))}
 

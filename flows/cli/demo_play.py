@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 
 from blocks.ledger import Notice, Sessions, Work, open_engine, reading
 from blocks.terms.views import OrderStory
+from blocks.terms.zones import MOSCOW
 from flows.cli.demo_stack import DemoStack
 from flows.stack import Say
 from tasks.stories import order_numbers, story_of
@@ -194,9 +195,9 @@ def _play(demo: Demo) -> dict[str, Any]:
 
 def _saturday(demo: Demo) -> dict[str, Any]:
     """A Saturday's works rehearsed under a forced clock: queued, planned, agreed, run; one fails and is taken back."""
-    today = datetime.now(ZoneInfo("Europe/Moscow")).date()
+    today = datetime.now(ZoneInfo(MOSCOW)).date()
     day = today + timedelta(days=(5 - today.weekday()) % 7 + 21)
-    opens = datetime.combine(day, time_of_day(9), ZoneInfo("Europe/Moscow"))
+    opens = datetime.combine(day, time_of_day(9), ZoneInfo(MOSCOW))
     asked = (opens - timedelta(days=8)).isoformat()
     person = ("--operator", "О. Петрова", "--as-of", asked)
     for runbook in ("upgrade-messages", "replace-storage"):

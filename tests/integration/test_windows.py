@@ -28,10 +28,11 @@ from blocks.office import Office, open_office
 from blocks.settings import Settings
 from flows.fulfilment import send_due
 from flows.windows import run_window
+from tasks.status import status_view
 from tasks.window_answers import decide_window, decide_work, record_answer
 from tasks.window_proposal import plan_proposals
 from tasks.window_run import close_window, due_windows, keep_windows, next_turn, open_window
-from tasks.window_views import unanswered, window_report, windows_near
+from tasks.window_views import unanswered, window_report
 from tasks.windows import plan_window, tell_newcomers
 from tasks.works_forms import OperatorAnswer, PlanForm, WindowAction, WindowDecision, WorkAction, WorkDecision
 from tests.conftest import PaymentSandbox, close_office
@@ -378,8 +379,8 @@ def test_a_cancelled_window_stays_in_the_calendar_as_cancelled(office: Office) -
     number = ready(office, "good")
     decision = WindowDecision(window=number, action=WindowAction.CANCEL, operator="О. Петрова", note="не нужно")
     decide_window(office, decision, now=PLANNED_AT)
-    (line,) = windows_near(office.sessions, {}, now=PLANNED_AT, past_days=1)
-    assert (line.state, line.revision, line.changed_at) == ("cancelled", 1, PLANNED_AT)
+    (line,) = status_view(office, now=PLANNED_AT).windows
+    assert (line.state, line.revision, line.changed_at) == ("cancelled", 2, PLANNED_AT)
     with pytest.raises(Refused, match="is cancelled"):
         decide_window(office, decision, now=PLANNED_AT)
 
