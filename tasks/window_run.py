@@ -198,6 +198,38 @@ def waits_for_a_person(office: Office, number: str, *, now: datetime) -> bool:
         return ours is None and put_off is None and window.finish is None and now < window.ends_at
 
 
+@dataclass
+class _Hands:
+    """A worker's hands on an open window: they run commands while the lease is theirs."""
+
+    office: Office
+    number: str
+    owner: str
+    clock: Clock
+    held_at: datetime
+
+    def hold(self) -> bool:
+        """Prolong the lease. A ledger that does not answer for a moment ends no command while the lease lasts."""
+        try:
+            if not hold_lease(self.office, self.number, owner=self.owner, now=self.clock()):
+                return False
+        except Transient:
+            return self.clock() < self.held_at + LEASE
+        self.held_at = self.clock()
+        return True
+
+    def run(self, argv: tuple[str, ...], until: datetime) -> Ran:
+        """Run a command until then at most. Raises Refused("lease") when another worker has the window."""
+        self._check()
+        ran = run_command(argv, timeout_s=max((until - self.clock()).total_seconds(), 1.0), beat=self.hold)
+        self._check()
+        return ran
+
+    def _check(self) -> None:
+        if not self.hold():
+            raise Refused("lease", f"{self.number} was taken over by another worker")
+
+
 def perform(office: Office, number: str, turn: Turn, *, owner: str, clock: Clock) -> WorkState:
     """Do a work and prove it, or take it back; what can be neither goes to a person at once.
 
@@ -205,37 +237,16 @@ def perform(office: Office, number: str, turn: Turn, *, owner: str, clock: Clock
     """
     with reading(office.sessions) as session:
         ends_at = find_window(session, number).ends_at
-
-    held_at, book = clock(), turn.book
-
-    def hold() -> bool:
-        """A ledger that does not answer for a moment ends no command while the lease lasts."""
-        nonlocal held_at
-        try:
-            if not hold_lease(office, number, owner=owner, now=clock()):
-                return False
-        except Transient:
-            return clock() < held_at + LEASE
-        held_at = clock()
-        return True
-
-    def command(argv: tuple[str, ...], until: datetime) -> Ran:
-        if not hold():
-            raise Refused("lease", f"{number} was taken over by another worker")
-        ran = run_command(argv, timeout_s=max((until - clock()).total_seconds(), 1.0), beat=hold)
-        if not hold():
-            raise Refused("lease", f"{number} was taken over by another worker")
-        return ran
-
+    hands, book = _Hands(office, number, owner, clock, held_at=clock()), turn.book
     proof = timedelta(minutes=book.check_minutes)
     undo_from = ends_at - timedelta(minutes=book.undo_minutes) - MARGIN
     apply_until = min(clock() + timedelta(minutes=book.minutes), undo_from - proof)
-    applied = None if turn.recovering else command(book.apply, apply_until)
+    applied = None if turn.recovering else hands.run(book.apply, apply_until)
     if applied is None or applied.well:
-        applied = command(book.check, clock() + proof)
+        applied = hands.run(book.check, clock() + proof)
     if applied.well:
         return _finish(office, number, turn, state=WorkState.DONE, ran=applied, now=clock())
-    undone = command(book.undo, max(ends_at - LAST_WORD, clock() + timedelta(minutes=book.undo_minutes)))
+    undone = hands.run(book.undo, max(ends_at - LAST_WORD, clock() + timedelta(minutes=book.undo_minutes)))
     if undone.well:
         return _finish(office, number, turn, state=WorkState.UNDONE, ran=applied, now=clock())
     return _finish(office, number, turn, state=WorkState.HANDED, ran=undone, now=clock())
