@@ -18,6 +18,7 @@ from pydantic import EmailStr, Field, HttpUrl, SecretStr, field_validator, model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blocks.terms import calendars
+from blocks.terms.ocp_tariffs import TariffTable, read_tariffs, sandbox_tariffs
 from blocks.terms.qs import PriceList, read_price_lists, sandbox_price_lists
 from blocks.terms.tariffs import Timeline
 
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     provider_name: str = "Исполнитель"
     provider_requisites: str = ""
     """What an invoice prints as the payee's bank details."""
+    provider_signatory: str = ""
+    """Who signs acts for the provider, as acts print it."""
     customer_domain: str = "example.net"
     """The domain under which each KeepSecrets customer gets its own."""
     qsockets_url: str = "wss://ws.example.net"
@@ -88,6 +91,14 @@ class Settings(BaseSettings):
 
     ocp_operator_email: EmailStr = "ocp-operator@example.net"
     """Where the ОЦП Operator takes notices, requests for agreement and log files."""
+    ocp_operator_name: str = "Оператор ОЦП"
+    ocp_operator_requisites: str = ""
+    ocp_operator_signatory: str = ""
+    """The Operator as acts print it."""
+    ocp_agreement: str = "Договор о совместной деятельности"
+    """The agreement with the Operator, with its number and date, as acts print it."""
+    ssl_agreement: str = "Публичный договор на услуги по оформлению SSL-сертификатов"
+    """The agreement with certificate customers as monthly acts print it."""
     end_users: dict[Literal["KS", "OCP", "QS", "OT"], tuple[EmailStr, ...]] = Field(default_factory=dict)
     """Distribution lists of end users by agreement, beside the customers that the ledger knows."""
     support_maildir: Path | None = None
@@ -109,6 +120,10 @@ class Settings(BaseSettings):
 
     qs_tariffs_file: Path | None = None
     """The operator's published QS price list; None: the example list (embedded only)."""
+    ocp_tariffs_file: Path | None = None
+    """The tariff rows of the ОЦП (Appendix 4); None: the example (embedded only)."""
+    lists_dir: Path | None = None
+    """Where lists of invoice lines are dropped for a flow to take; None: a directory in `home`."""
     calendar_files: tuple[Path, ...] = ()
     """Working-day tables that replace shipped years."""
 
@@ -138,6 +153,7 @@ class Settings(BaseSettings):
                 "DOGOVOR_YOOKASSA_SHOP": self.yookassa_shop,
                 "DOGOVOR_YOOKASSA_SECRET": self.yookassa_secret,
                 "DOGOVOR_QS_TARIFFS_FILE": self.qs_tariffs_file,
+                "DOGOVOR_OCP_TARIFFS_FILE": self.ocp_tariffs_file,
                 "DOGOVOR_PROVIDER_REQUISITES": self.provider_requisites,
             }.items()
             if not present
@@ -149,6 +165,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"production needs https in {name}")
         if any(held.sandbox for _, held in self.qs_price_lists.entries):
             raise ValueError("production refuses a price list marked sandbox")
+        if self.ocp_tariffs.sandbox:
+            raise ValueError("production refuses ОЦП tariffs marked sandbox")
         return self
 
     @property
@@ -177,6 +195,18 @@ class Settings(BaseSettings):
         if self.qs_tariffs_file is None:
             return sandbox_price_lists()
         return read_price_lists(self.qs_tariffs_file.read_text("utf-8"))
+
+    @property
+    def lists(self) -> Path:
+        """Where lists of invoice lines are dropped."""
+        return self.lists_dir or self.home / "lists"
+
+    @cached_property
+    def ocp_tariffs(self) -> TariffTable:
+        """The tariff rows of the ОЦП."""
+        if self.ocp_tariffs_file is None:
+            return sandbox_tariffs()
+        return read_tariffs(self.ocp_tariffs_file.read_text("utf-8"))
 
     @cached_property
     def key(self) -> bytes:

@@ -110,7 +110,7 @@ def activate_complex(office: Office, number: str, *, now: datetime) -> None:
                 recipient=office.settings.operator_email,
                 facts=facts,
                 now=now,
-                document_key=document,
+                documents=[document],
                 secret_purpose=page_purpose(order),
             )
             queue_notice(session, order, kind="envelope_coming", recipient=customer.email, facts=facts, now=now)
@@ -122,7 +122,7 @@ def activate_complex(office: Office, number: str, *, now: datetime) -> None:
                 recipient=customer.email,
                 facts=facts,
                 now=now,
-                document_key=document,
+                documents=[document],
             )
         if service.product.get("dedicated"):
             what = "provide the dedicated server, the second-level domain and its DNS"

@@ -155,5 +155,5 @@ def issue_invoice(office: Office, number: str, pdf: bytes, *, now: datetime) -> 
             facts={"name": customer.name, "price": str(price), "pay_by": order.pay_by.isoformat()},
             now=now,
             about=now.isoformat(),
-            document_key=key,
+            documents=[key],
         )

@@ -6,7 +6,7 @@ that state later, it is sent again (same Message-ID) only when no delivery repor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -55,7 +55,7 @@ def queue(
     about: str | None = None,
     order_id: int | None = None,
     obligation: Obligation | None = None,
-    document_key: str | None = None,
+    documents: Sequence[str] = (),
     secret_purpose: str | None = None,
     not_before: datetime | None = None,
 ) -> None:
@@ -72,7 +72,7 @@ def queue(
             obligation_id=obligation.id if obligation else None,
             recipient=recipient,
             facts=dict(facts),
-            document_key=document_key,
+            documents=list(documents),
             secret_purpose=secret_purpose,
             state=NoticeState.QUEUED,
             created_at=now,
@@ -92,7 +92,7 @@ def queue_notice(
     now: datetime,
     about: str = "",
     obligation: Obligation | None = None,
-    document_key: str | None = None,
+    documents: Sequence[str] = (),
     secret_purpose: str | None = None,
 ) -> None:
     """Queue a notice about an order, once by (order, kind, about)."""
@@ -106,7 +106,7 @@ def queue_notice(
         now=now,
         order_id=order.id,
         obligation=obligation,
-        document_key=document_key,
+        documents=documents,
         secret_purpose=secret_purpose,
     )
 
@@ -199,8 +199,8 @@ def _letter(office: Office, session: Session, row: Notice, envelope_id: str) -> 
             SECRET_LINK, office.settings.link(f"/secrets/{office.sealer.page_token(row.secret_purpose)}")
         )
     message.set_content(text)
-    if row.document_key:
-        document = session.scalars(select(Document).where(Document.key == row.document_key)).one()
+    for key in row.documents:
+        document = session.scalars(select(Document).where(Document.key == key)).one()
         main, _, sub = document.media_type.partition("/")
         content = office.archive.get(document.sha256)
         message.add_attachment(content, maintype=main, subtype=sub, filename=document.file_name)

@@ -121,9 +121,7 @@ def send_logs(office: Office, number: str, *, now: datetime) -> None:
             now=now,
         )
         extra = {"files": [{"name": name, "sha256": sha256}]}
-        tell_partner(
-            office, session, outage, kind="outage_logs", extra=extra, owed=LOGS_OWED, now=now, document_key=key
-        )
+        tell_partner(office, session, outage, kind="outage_logs", extra=extra, owed=LOGS_OWED, now=now, documents=[key])
 
 
 def send_owed_logs(office: Office, *, now: datetime) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,7 +87,7 @@ def tell_partner(
     owed: str,
     now: datetime,
     about: str = "",
-    document_key: str | None = None,
+    documents: Sequence[str] = (),
 ) -> None:
     """A letter to the ОЦП Operator that fulfils, once delivered, the obligation of that wording."""
     owing = select(Obligation).where(Obligation.subject == outage.number, Obligation.what == owed)
@@ -95,7 +95,7 @@ def tell_partner(
     facts = {**_over(holding(session, outage)), **extra}
     letters = _Letters(office, session, outage, now)
     for address in audience.partner(office.settings, "OCP"):
-        letters.queue(kind, "OCP", address, facts, obligation=clock, about=about, document_key=document_key)
+        letters.queue(kind, "OCP", address, facts, obligation=clock, about=about, documents=documents)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Letters:
         *,
         obligation: Obligation | None = None,
         about: str = "",
-        document_key: str | None = None,
+        documents: Sequence[str] = (),
     ) -> None:
         queue(
             self.session,
@@ -140,7 +140,7 @@ class _Letters:
             now=self.now,
             about=self.outage.number,
             obligation=obligation,
-            document_key=document_key,
+            documents=documents,
         )
 
     def to_ourselves(self, kind: str, extra: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The system of record: the only place with state.
 
 Invariants: UTC in the database, money as integer minor units and a currency, states as named values. Journals
-(`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`) are append-only:
-the database itself refuses an update or a delete of them.
+(`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`, and
+what an act of the revenue split stands on) are append-only: the database itself refuses an update or a delete of them.
 """
 
 from blocks.ledger.base import Base
@@ -19,8 +19,21 @@ from blocks.ledger.orders import (
     Service,
     Step,
 )
+from blocks.ledger.revenue import (
+    Act,
+    ActEvent,
+    ActRow,
+    ActTotal,
+    DifferenceSettlement,
+    InvoiceLine,
+    LineFile,
+    MonthlyAct,
+    MonthlyActLine,
+    Payout,
+)
 from blocks.ledger.support import Compensation, Ticket, TicketEvent
 from blocks.ledger.types import (
+    ActState,
     CompensationState,
     InboxState,
     NoticeState,
@@ -37,14 +50,24 @@ from blocks.ledger.works import Approval, Outage, OutageDecision, ProbeSpan, Win
 
 __all__ = [
     "AccountEntry",
+    "Act",
+    "ActEvent",
+    "ActRow",
+    "ActState",
+    "ActTotal",
     "Approval",
     "Base",
     "Compensation",
     "CompensationState",
     "Customer",
+    "DifferenceSettlement",
     "Document",
     "InboxEvent",
     "InboxState",
+    "InvoiceLine",
+    "LineFile",
+    "MonthlyAct",
+    "MonthlyActLine",
     "Notice",
     "NoticeState",
     "Obligation",
@@ -56,6 +79,7 @@ __all__ = [
     "OutageDecision",
     "Payment",
     "PaymentState",
+    "Payout",
     "ProbeSpan",
     "ProbeState",
     "Refusal",

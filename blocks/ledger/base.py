@@ -50,6 +50,7 @@ class Base(DeclarativeBase):
                 types.ProbeState,
                 types.TicketState,
                 types.CompensationState,
+                types.ActState,
             )
         },
     }

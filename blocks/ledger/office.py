@@ -64,8 +64,8 @@ class Document(Base):
 class Notice(Base):
     """A notice: queued with its facts, composed once, then sent; delivery and bounce are its evidence.
 
-    `about` is the number of the window, outage or ticket that it tells of. `facts` and `body` hold no secret: the
-    link to a one-time page stands in the body as a placeholder.
+    `about` is the number of the window, outage, ticket or act that it tells of; `documents` are the keys of what is
+    attached. `facts` and `body` hold no secret: the link to a one-time page stands in the body as a placeholder.
     """
 
     __tablename__ = "notices"
@@ -86,7 +86,7 @@ class Notice(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     subject: Mapped[str | None] = mapped_column(String(300))
     body: Mapped[str | None] = mapped_column(Text)
-    document_key: Mapped[str | None] = mapped_column(ForeignKey("documents.key"))
+    documents: Mapped[list[str]] = mapped_column(JSON)
     secret_purpose: Mapped[str | None] = mapped_column(String(48))
     state: Mapped[NoticeState]
     created_at: Mapped[datetime]

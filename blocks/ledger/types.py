@@ -137,3 +137,13 @@ class CompensationState(StrEnum):
     PROPOSED = "proposed"
     APPROVED = "approved"
     DECLINED = "declined"
+
+
+class ActState(StrEnum):
+    """The act of a month: open, its data reported, made out, signed by both, paid and closed."""
+
+    OPEN = "open"
+    REPORTED = "reported"
+    MADE = "made"
+    SIGNED = "signed"
+    CLOSED = "closed"

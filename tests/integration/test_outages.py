@@ -138,7 +138,7 @@ def test_ocp_p3_2_7c_and_9_the_end_opens_the_report_and_sends_the_logs(watching:
     assert send_owed_logs(watching, now=NOW + 2 * HOUR - SECOND) == 0  # it holds the hour after the end too
     assert send_owed_logs(watching, now=NOW + 2 * HOUR) == 1
     letter = letters(watching, "outage_logs")[0]
-    assert (letter.recipient, letter.document_key) == ("ocp@example.test", f"outage-logs:{number}")
+    assert (letter.recipient, letter.documents) == ("ocp@example.test", [f"outage-logs:{number}"])
     send_due(watching, now=NOW + 2 * HOUR)
     states = {clause: row.state for clause, row in owed(watching).items()}
     assert states["OCP-P3.2.9"] is ObligationState.FULFILLED

@@ -22,3 +22,18 @@ def forbid_changes(table: str) -> None:
             f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
+
+
+def refuse(table: str, name: str, change: str, when: str, message: str) -> None:
+    """Refuse a change (INSERT, UPDATE or DELETE) of a row when an SQL condition on NEW or OLD holds."""
+    if op.get_context().dialect.name == "postgresql":
+        row = "OLD" if change == "DELETE" else "NEW"
+        op.execute(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN IF {when} THEN RAISE EXCEPTION '{message}'; END IF; RETURN {row}; END $$"
+        )
+        op.execute(f"CREATE TRIGGER {name} BEFORE {change} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+        return
+    op.execute(
+        f"CREATE TRIGGER {name} BEFORE {change} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+    )
