@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -20,6 +21,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 POOL = "dogovor"
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
+HASTY = {"PREFECT_CLIENT_MAX_RETRIES": "2"}
+"""The dispatcher's: it puts an order back when Prefect is down, and takes it again later."""
 Say = Callable[[str], None]
 
 
@@ -41,7 +44,8 @@ def environment(home: Path, prefect_port: int) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "60",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_API_REQUEST_TIMEOUT": "10",
-        "PREFECT_CLIENT_MAX_RETRIES": "2",
+        # SQLite answers 503 while it is busy; a worker that gives up within seconds reports its run as crashed.
+        "PREFECT_CLIENT_MAX_RETRIES": "6",
         # Prefect without byte code compiles itself at every start, for seconds each.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
@@ -56,16 +60,17 @@ class Child:
     name: str
     arguments: list[str]
     log: Path
+    env: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
-    def start(self, env: Mapping[str, str]) -> None:
+    def start(self) -> None:
         """Start it, appending to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(
                 [sys.executable, *self.arguments],
-                env=dict(env),
+                env=dict(self.env),
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -116,17 +121,17 @@ class Stack:
         """The gateway on this machine."""
         return f"http://127.0.0.1:{self.gateway_port}"
 
-    def run(self, name: str, *arguments: str) -> Child:
-        """Start a child and keep it in the stack."""
-        child = Child(name, list(arguments), self.home / "logs" / f"{name}.log")
-        child.start(self.env)
+    def run(self, name: str, *arguments: str, env: Mapping[str, str] = MappingProxyType({})) -> Child:
+        """Start a child, with an environment that differs so, and keep it in the stack."""
+        child = Child(name, list(arguments), self.home / "logs" / f"{name}.log", {**self.env, **env})
+        child.start()
         self.children[name] = child
         return child
 
     def once(self, name: str, *arguments: str) -> None:
         """Run a command to its end. Raises Transient with the end of its log."""
-        child = Child(name, list(arguments), self.home / "logs" / f"{name}.log")
-        child.start(self.env)
+        child = Child(name, list(arguments), self.home / "logs" / f"{name}.log", self.env)
+        child.start()
         if child.process is None or child.process.wait(START_SECONDS) != 0:
             raise Transient(f"{name} failed:\n{child.tail()}")
 
@@ -154,7 +159,7 @@ class Stack:
         self.say(f"gateway takes orders after {took:.1f} s: {self.gateway_url}")
         took = self.wait_for(server, f"{self.prefect_url}/health")
         self.say(f"Prefect is up after {time.monotonic() - began:.1f} s: {self.prefect_url.removesuffix('/api')}")
-        self.run("dispatcher", "-m", "flows.cli", "dispatch")
+        self.run("dispatcher", "-m", "flows.cli", "dispatch", env=HASTY)
         self.say("dispatcher works")
         self.once("setup", "-m", "flows.setup")
         self.say(f"blocks, work pool, deployments and automations are there ({time.monotonic() - began:.1f} s)")
@@ -169,7 +174,7 @@ class Stack:
         for child in self.children.values():
             if not child.alive:
                 self.say(f"{child.name} died and is started again (its log: {child.log})")
-                child.start(self.env)
+                child.start()
 
     def stop(self) -> None:
         """Stop everything, the dispatcher and the worker before what they talk to."""

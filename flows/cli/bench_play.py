@@ -103,7 +103,7 @@ def prefect_backlog(stack: DemoStack, count: int) -> dict[str, float]:
     dispatcher.stop()
     before = active(sessions)
     fill(stack, sessions, "backlog", count)
-    dispatcher.start(stack.env)
+    dispatcher.start()
     while active(sessions) == before:
         time.sleep(0.05)
     began, first = time.perf_counter(), active(sessions)

@@ -240,7 +240,7 @@ def test_a_thousand_orders_survive_prefect_and_the_dispatcher_being_killed(stack
     eventually(lambda: active(demo.sessions) >= before + 50, within_s=60)
     dispatcher.process.kill()
     dispatcher.process.wait()
-    dispatcher.start(stack.env)
+    dispatcher.start()
     eventually(lambda: active(demo.sessions) >= before + 150, within_s=60)
     prefect.process.kill()
     prefect.process.wait()
@@ -248,7 +248,7 @@ def test_a_thousand_orders_survive_prefect_and_the_dispatcher_being_killed(stack
         demo_play.ORDERS[f"many-{n}"] = demo_play_item(n)
         assert demo.post_order(f"many-{n}", event_id=f"again-{n}") == 202, "the gateway needs no Prefect"
     time.sleep(5)
-    prefect.start(stack.env)
+    prefect.start()
     stack.wait_for(prefect, f"{stack.prefect_url}/health")
     eventually(lambda: active(demo.sessions) >= before + count, within_s=600)
     eventually(lambda: unfinished(demo) == 0, within_s=60)
