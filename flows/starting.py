@@ -58,12 +58,16 @@ def _is_near(run: FlowRun, soon: datetime) -> bool:
     return not run.state.is_scheduled() or (run.expected_start_time or soon) <= soon
 
 
+async def ask(name: str, parameters: dict[str, Any], *, title: str) -> None:
+    """Start the run of that title that waits for a person, unless one waits already."""
+    waiting, before = await alive(name, title)
+    if not waiting:
+        await start_once(name, parameters, key=f"{title}:{before}", title=title)
+
+
 async def ask_agreement(window: str) -> None:
     """Start the run that waits for the Operator's answer on a window, unless one waits already."""
-    title = f"agreement on {window}"
-    waiting, before = await alive("agree-window", title)
-    if not waiting:
-        await start_once("agree-window", {"window": window}, key=f"agree:{window}:{before}", title=title)
+    await ask("agree-window", {"window": window}, title=f"agreement on {window}")
 
 
 async def start_window(window: str, *, key: str, at: datetime | None = None) -> None:

@@ -36,6 +36,7 @@ from flows.cli.bench_play import active, fill
 from flows.cli.demo_play import COMPANY, PERSON, Demo
 from flows.cli.demo_stack import DemoStack
 from tasks.stories import order_numbers, story_of
+from tests.acceptance.prefect_api import api, resume, run_deployment, suspended, wait_run
 from tests.conftest import eventually
 from tests.servers.chromium import chromium_page
 
@@ -59,38 +60,6 @@ OUTAGE = {
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(900)]
 
 
-def api(stack: DemoStack, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Ask Prefect's API: a GET without a body, a POST with one.
-
-    503 is Prefect's word for "SQLite was locked, nothing was written, ask again"; its own clients do so.
-    """
-    with httpx.Client(base_url=stack.prefect_url, timeout=90, trust_env=False) as http:
-        give_up = time.monotonic() + 180
-        while True:
-            answer = http.get(path) if body is None else http.post(path, json=body)
-            if answer.status_code != 503 or time.monotonic() > give_up:
-                break
-            time.sleep(0.5)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
-
-def run_deployment(stack: DemoStack, name: str, parameters: dict[str, Any]) -> str:
-    """Start a run as the UI's form does; its id."""
-    deployment = api(stack, f"/deployments/name/{name}/{name}")
-    run = api(stack, f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
-    return str(run["id"])
-
-
-def run_state(stack: DemoStack, run: str) -> str:
-    return str(api(stack, f"/flow_runs/{run}")["state"]["name"])
-
-
-def wait_run(stack: DemoStack, run: str, *wanted: str) -> str:
-    eventually(lambda: run_state(stack, run) in (*wanted, "Failed", "Crashed", "Cancelled"), within_s=240)
-    return run_state(stack, run)
-
-
 def place(demo: Demo, order: str, item: dict[str, Any], customer: dict[str, Any] = PERSON) -> str:
     """Post a signed order; our number."""
     demo_play.ORDERS[order] = {"customer": customer, "item": item}
@@ -100,9 +69,9 @@ def place(demo: Demo, order: str, item: dict[str, Any], customer: dict[str, Any]
 
 def test_every_deployment_is_there_and_scheduled_runs_appear(stack: DemoStack) -> None:
     deployments = {row["name"]: row for row in api(stack, "/deployments/filter", {})}
-    assert len(deployments) == 31
+    assert len(deployments) == 39
     zones = {schedule["schedule"]["timezone"] for row in deployments.values() for schedule in row["schedules"]}
-    assert zones == {"Europe/Moscow"}
+    assert zones == {"Europe/Moscow", "Asia/Almaty", "Europe/Minsk"}
     form = deployments["submit-order"]["parameter_openapi_schema"]
     assert "OrderForm" in json.dumps(form)
 
@@ -136,22 +105,11 @@ def test_an_operator_enters_and_decides_orders_from_forms(stack: DemoStack, demo
 def test_ks_1_4_an_envelope_is_confirmed_by_a_named_person_in_a_suspended_run(stack: DemoStack, demo: Demo) -> None:
     number = place(demo, "env-1", {"agreement": "KS", "contacts": 2, "delivery": "envelope"})
     demo.pay_online("env-1")
-
-    def suspended() -> list[dict[str, Any]]:
-        wanted = {
-            "flow_runs": {"name": {"any_": [f"envelope of {number}"]}, "state": {"name": {"any_": ["Suspended"]}}}
-        }
-        found: list[dict[str, Any]] = api(stack, "/flow_runs/filter", wanted)
-        return found
-
-    eventually(lambda: len(suspended()) == 1, within_s=90)
-    run = suspended()[0]["id"]
-
-    def resumed(answer: dict[str, Any]) -> str:
-        return str(api(stack, f"/flow_runs/{run}/resume", {"run_input": answer})["status"])
-
-    assert resumed({"handed_over": True}) == "REJECT", "nobody is named"
-    eventually(lambda: resumed({"operator": "О. Петрова", "handed_over": True, "note": "лично"}) == "ACCEPT")
+    eventually(lambda: len(suspended(stack, f"envelope of {number}")) == 1, within_s=90)
+    run = suspended(stack, f"envelope of {number}")[0]["id"]
+    assert resume(stack, run, {"handed_over": True}) == "REJECT", "nobody is named"
+    answer = {"operator": "О. Петрова", "handed_over": True, "note": "лично"}
+    eventually(lambda: resume(stack, run, answer) == "ACCEPT")
     demo.wait_state("env-1", "completed")
     assert any(line.who == "О. Петрова" for line in demo.story("env-1").lines)
 
@@ -320,11 +278,9 @@ def test_ks_3_7_a_saturday_is_planned_agreed_in_the_ui_and_run_under_a_forced_cl
     with reading(demo.sessions) as session:
         window = session.scalars(select(Window)).one()
     assert (window.starts_at, window.needs_agreement) == (opens, True), "a week later than asked: five days' notice"
-    named = {
-        "flow_runs": {"name": {"any_": [f"agreement on {window.number}"]}, "state": {"name": {"any_": ["Suspended"]}}}
-    }
-    eventually(lambda: len(api(stack, "/flow_runs/filter", named)) == 1, within_s=90)
-    waiting = api(stack, "/flow_runs/filter", named)[0]["id"]
+    title = f"agreement on {window.number}"
+    eventually(lambda: len(suspended(stack, title)) == 1, within_s=90)
+    waiting = suspended(stack, title)[0]["id"]
     early = run_deployment(stack, "run-maintenance-window", {"window": window.number, "as_of": opens.isoformat()})
     assert wait_run(stack, early, "Completed") == "Failed", "nobody has agreed yet"
     with chromium_page() as page:
@@ -333,8 +289,7 @@ def test_ks_3_7_a_saturday_is_planned_agreed_in_the_ui_and_run_under_a_forced_cl
         assert "запланированы" in before
         picture(page, tmp_path / "approval.png", f"{stack.prefect_url.removesuffix('/api')}/runs/flow-run/{waiting}")
         answer = {"operator": "О. Петрова", "who": "Дежурный Оператора", "proof": "письмо 17", "agreed": True}
-        resume = f"/flow_runs/{waiting}/resume"
-        eventually(lambda: api(stack, resume, {"run_input": answer})["status"] == "ACCEPT", within_s=60)
+        eventually(lambda: resume(stack, waiting, answer) == "ACCEPT", within_s=60)
         assert wait_run(stack, waiting, "Completed") == "Completed"
         run = run_deployment(stack, "run-maintenance-window", {"window": window.number, "as_of": opens.isoformat()})
         eventually(lambda: "идут работы" in httpx.get(status, trust_env=False).text, within_s=90)

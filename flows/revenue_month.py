@@ -1,0 +1,105 @@
+"""A month of the revenue split from its lists to its documents, without Prefect: what flows and the command call."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from blocks.lines.totals import data_lines
+from reports.act import act_pdf, reward_invoice_pdf
+from reports.reconciliation import statement_pdf, statement_xlsx
+from reports.revenue_data import data_xlsx
+from reports.revenue_picture import picture_pdf, revenue_markdown
+from tasks.revenue_draft import Draft, draft
+from tasks.revenue_make import Rendered, final_draft, keep_act_documents, make_out, record_data, undocumented
+
+from blocks.office import Office
+from flows.fulfilment import send_due
+
+Tell = Callable[[str, int], None]
+"""What is being done, and how much of all is done, in percent."""
+PDF = "application/pdf"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a month: its figures for people, whether its act is made out, and what keeps it from being so."""
+
+    ref: str
+    made: bool
+    obstacles: tuple[str, ...]
+    markdown: str
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that goes with its block: lists of millions of lines are worked on in files."""
+    with tempfile.TemporaryDirectory(prefix="dogovor-revenue-") as folder:
+        yield Path(folder)
+
+
+def workbook(drafted: Draft, scratch: Path) -> bytes:
+    """The data on invoices issued."""
+    return data_xlsx(drafted.data, data_lines(drafted.ours, scratch=scratch))
+
+
+def documents(drafted: Draft) -> list[Rendered]:
+    """What is signed and looked at: the act, its invoice, the statement of differences, the picture."""
+    act, statement = drafted.act, drafted.statement
+    name = drafted.ref.replace("/", "-")
+    made = [Rendered("act", f"Акт оказанных услуг {act.number}", f"act-{name}.pdf", PDF, act_pdf(act))]
+    if act.reward_minor > 0:
+        invoice = reward_invoice_pdf(act)
+        made.append(Rendered("invoice", f"Счёт к акту {act.number}", f"invoice-{name}.pdf", PDF, invoice))
+    if statement is not None:
+        title = f"Акт сверки {statement.number}"
+        made += [
+            Rendered("statement", title, f"reconciliation-{name}.pdf", PDF, statement_pdf(statement)),
+            Rendered("statement-xlsx", title, f"reconciliation-{name}.xlsx", XLSX, statement_xlsx(statement)),
+        ]
+    made.append(
+        Rendered("picture", f"Доход за {drafted.month}", f"revenue-{name}.pdf", PDF, picture_pdf(drafted.picture))
+    )
+    return made
+
+
+def story(drafted: Draft) -> str:
+    """The month for people, as Markdown."""
+    result = drafted.statement.result if drafted.statement else None
+    return revenue_markdown(drafted.act, result, drafted.obstacles)
+
+
+def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell) -> Outcome:
+    """Take a month as far as it goes: data to the Operator, then, when nothing stands against it, the act.
+
+    A dry run computes and renders everything and writes nothing. Raises Refused when the lists cannot be compared.
+    """
+    with scratch_folder() as scratch:
+        tell("collecting the lines, splitting, reconciling", 10)
+        drafted = draft(office, ref, now=now, scratch=scratch)
+        tell("rendering the data on invoices", 50)
+        data = workbook(drafted, scratch)
+        if dry_run:
+            tell("rendering the documents", 80)
+            documents(drafted)
+            return Outcome(ref, made=False, obstacles=drafted.obstacles, markdown=story(drafted))
+        record_data(office, drafted, data, now=now)
+        if not drafted.obstacles:
+            tell("making out the act", 70)
+            make_out(office, drafted, now=now)
+    tell("rendering and sending the documents", 80)
+    finish(office, now=now)
+    return Outcome(ref, made=not drafted.obstacles, obstacles=drafted.obstacles, markdown=story(drafted))
+
+
+def finish(office: Office, *, now: datetime) -> None:
+    """Archive and send the documents of every act that was made out, also by a worker that was killed after it."""
+    for ref in undocumented(office):
+        with scratch_folder() as scratch:
+            keep_act_documents(office, ref, documents(final_draft(office, ref, scratch=scratch)), now=now)
+    send_due(office, now=now)
