@@ -13,7 +13,7 @@ from prefect.input import RunInput
 from pydantic import AwareDatetime
 from tasks.revenue_forms import ActRef, ListForm, PayoutForm, ReopenForm, SettleForm, SignatureForm
 from tasks.revenue_lists import take_list
-from tasks.revenue_settlements import settle_differences as settle
+from tasks.revenue_settling import settle_differences as settle
 
 from blocks.terms.deadlines import local_date, months_later
 from blocks.terms.revenue import Month, month_of
@@ -66,12 +66,12 @@ async def ocp_revenue_split(
 ) -> str:
     """Split a month (the last one unless named): data to the Operator, reconciliation, act, invoice, signatures.
 
-    By hand it is a dry run unless told otherwise: everything is computed and shown, nothing is recorded or sent.
+    By hand it is a dry run unless told otherwise: everything is computed and shown, nothing is made out or sent.
     """
     now = runtime.at(as_of)
     named = month or month_of(months_later(local_date(now, ASTANA), -1))
     office = runtime.office()
-    ref = named if dry_run else await asyncio.to_thread(revenue_acts.open_month, office, named, now=now)
+    ref = await asyncio.to_thread(revenue_acts.open_month, office, named, now=now)
     outcome = await _split(ref, now, dry_run=dry_run)
     get_run_logger().info("%s: %s", ref, "; ".join(outcome.obstacles) or ("made out" if outcome.made else "a dry run"))
     return outcome.markdown
@@ -94,9 +94,11 @@ async def follow_revenue(as_of: AwareDatetime | None = None) -> list[str]:
 
 @flow(name="load-lines", flow_run_name="{form.side}: {form.file} for {form.act}", persist_result=False)
 def load_lines(form: ListForm) -> str:
-    """Take a list of invoice lines from the folder of lists: ours, or the Operator's."""
-    logger = get_run_logger()
-    taken = take_list(runtime.office(), form, now=runtime.now(), tell=logger.info)
+    """Take a list of invoice lines from the folder of lists: ours, or the Operator's. The month's act is opened."""
+    office, now, logger = runtime.office(), runtime.now(), get_run_logger()
+    if form.act == form.act[:7]:
+        revenue_acts.open_month(office, form.act, now=now)
+    taken = take_list(office, form, now=now, tell=logger.info)
     told = f"{form.file}: {taken.lines} lines" + ("" if taken.new else ", the same as before: nothing changes")
     logger.info(told)
     return told
@@ -105,7 +107,8 @@ def load_lines(form: ListForm) -> str:
 @flow(name="settle-differences", flow_run_name="{form.act}: {form.cause} {form.way}", persist_result=False)
 def settle_differences(form: SettleForm) -> str:
     """Explain differences with the Operator's list (our figure stands), or accept the Operator's figure."""
-    return _done(settle(runtime.office(), form, now=runtime.now()))
+    count = settle(runtime.office(), form, now=runtime.now())
+    return _done(f"{form.act}: {count} differences {form.way.value}")
 
 
 class Signature(RunInput):
@@ -129,13 +132,15 @@ def sign_act(act: ActRef, side: Literal["us", "operator"], as_of: AwareDatetime 
     form = SignatureForm(
         act=act, side=side, who=answer.who, proof=answer.proof, signed_at=answer.signed_at, operator=answer.operator
     )
-    return _done(revenue_acts.sign(runtime.office(), form, now=runtime.at(as_of)))
+    state = revenue_acts.sign(runtime.office(), form, now=runtime.at(as_of))
+    return _done(f"{act} is {state.value}")
 
 
 @flow(name="record-payout", flow_run_name="{form.reference} for {form.act}", persist_result=False)
 def record_payout(form: PayoutForm) -> str:
     """Record money that the Operator paid for an act; the last of it closes the month."""
-    return _done(revenue_acts.record_payout(runtime.office(), form, now=runtime.now()))
+    state = revenue_acts.record_payout(runtime.office(), form, now=runtime.now())
+    return _done(f"{form.act} is {state.value}")
 
 
 @flow(name="correct-revenue", flow_run_name="{form.month}: {form.reason}", persist_result=False)

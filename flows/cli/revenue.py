@@ -1,0 +1,138 @@
+"""`dogovor revenue`: a month of the ОЦП split and reconciled from files, without a server or a ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tasks.revenue_draft import Draft, Head
+    from tasks.revenue_history import Earlier
+
+    from blocks.settings import Settings
+    from blocks.terms.ocp_tariffs import TariffTable
+
+app = typer.Typer()
+
+
+@app.command()
+def revenue(  # noqa: PLR0917 - typer reads options from parameters
+    month: Annotated[str, typer.Option(help="The calendar month: 2026-10", metavar="MONTH")],
+    lines: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Our list: CSV, XLSX or Parquet")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Where the documents go")],
+    operator: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The Operator's list")] = None,
+    words: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="People's words on differences, as JSON")
+    ] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(exists=True, dir_okay=False, help="split.json of earlier months, oldest first")
+    ] = None,
+    number: Annotated[str, typer.Option(help="The act's number; empty: a draft")] = "",
+    dated: Annotated[str, typer.Option(help="The day of the documents: 2026-11-02; empty: the month's last")] = "",
+) -> None:
+    """Check the lists, split the month, reconcile it, and write the documents and split.json.
+
+    With --number it is final, and refused while something stands against it. Tariffs and the parties come from the
+    DOGOVOR_* settings.
+    """
+    from blocks.settings import load_settings
+    from flows.revenue_month import documents, scratch_folder, story, workbook
+    from tasks.revenue_split_file import SplitFile
+
+    settings = load_settings()
+    head = _head(settings, month, number, dated)
+    with scratch_folder() as scratch:
+        drafted = _drafted(settings.ocp_tariffs, head, lines, operator, words, earlier or (), scratch)
+        typer.echo(story(drafted))
+        if number and drafted.obstacles:
+            raise typer.Exit(1)
+        files = {f"data-{month}.xlsx": workbook(drafted, scratch)}
+        files |= {one.file_name: one.content for one in documents(drafted)}
+        files["split.json"] = SplitFile.of(drafted).model_dump_json(indent=1).encode()
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+            typer.echo(f"{hashlib.sha256(content).hexdigest()}  {out / name}")
+
+
+def _head(settings: Settings, month: str, number: str, dated: str) -> Head:
+    from datetime import date
+
+    from pydantic import TypeAdapter
+    from tasks.revenue_draft import Head, parties
+
+    from blocks.terms.revenue import Month, last_day
+
+    provider, operator = parties(settings)
+    return Head(
+        month=TypeAdapter(Month).validate_python(month),
+        edition=0,
+        reason="",
+        number=number,
+        dated=date.fromisoformat(dated) if dated else last_day(month),
+        agreement=settings.ocp_agreement,
+        provider=provider,
+        operator=operator,
+    )
+
+
+def _drafted(
+    tariffs: TariffTable,
+    head: Head,
+    lines: Path,
+    operator: Path | None,
+    words: Path | None,
+    earlier: Sequence[Path],
+    scratch: Path,
+) -> Draft:
+    from blocks.lines.reading import read_list
+    from pydantic import TypeAdapter
+    from tasks.revenue_draft import assemble, sha256_of
+
+    from blocks.terms.revenue import Settlement
+
+    def tell(what: str) -> None:
+        typer.echo(what, err=True)
+
+    ours, theirs = scratch / "ours.parquet", scratch / "operator.parquet"
+    read_list(lines, ours, month=head.month, tariffs=tariffs, side="ours", scratch=scratch, tell=tell)
+    if operator is not None:
+        read_list(operator, theirs, month=head.month, tariffs=tariffs, side="operator", scratch=scratch, tell=tell)
+    said = TypeAdapter(tuple[Settlement, ...]).validate_json(words.read_bytes()) if words else ()
+    return assemble(
+        ours,
+        theirs if operator else None,
+        head=head,
+        tariffs=tariffs,
+        scratch=scratch,
+        settlements=said,
+        without_list=[] if operator else [sha256_of(ours)],
+        history=lambda months: _history(months, earlier),
+    )
+
+
+def _history(months: frozenset[str], paths: Sequence[Path]) -> Earlier:
+    from tasks.revenue_history import Earlier
+
+    from blocks.terms.revenue import SplitRow, Total, month_of
+    from tasks.revenue_split_file import SplitFile
+
+    before: dict[str, list[Total]] = defaultdict(list)
+    acted: dict[str, list[SplitRow]] = defaultdict(list)
+    files = [SplitFile.model_validate_json(path.read_bytes()) for path in paths]
+    for file in files:
+        for total in file.totals:
+            before[month_of(total.begins_on)].append(total)
+        for row in file.rows:
+            acted[row.month_of].append(row)
+    return Earlier(
+        {month: before[month] for month in months},
+        {month: acted[month] for month in months},
+        tuple(one for file in files for one in file.services),
+        tuple(file.share for file in files),
+    )
