@@ -21,9 +21,10 @@ from tasks.accounts import shortfall
 from tasks.activation import activate_complex, activate_project, begin, complete, extend_period
 from tasks.billing import invoice_view, issue_invoice, request_payment
 from tasks.fulfilment import Next, OrderView, next_step, view_of
-from tasks.notices import due_notices, put_off, send_notice
+from tasks.notices import DueNotice, due_notices, put_off, send_notice
 from tasks.order_state import find_order, hold
 
+SEND_SECONDS = 120.0
 Step = Callable[..., None]
 log = logging.getLogger("dogovor.fulfilment")
 
@@ -92,20 +93,29 @@ def upcoming(office: Office, number: str, last: Next | None) -> Next | None:
 def send_due(office: Office, *, now: datetime, order: str | None = None, about: str | None = None) -> int:
     """Compose and send the notices that are due, of one order, about one number, or all; how many were tried.
 
-    One that cannot be composed is put off and logged. Slow letters are dated by the time they really go.
+    One that cannot be composed is put off and logged. Slow letters are dated by the time they really go; what is not
+    sent within SEND_SECONDS is left to the next call.
     """
-    due, began = due_notices(office, now=now, order=order, about=about), time.monotonic()
-    for notice in due:
-        moment = now + timedelta(seconds=time.monotonic() - began)
-        try:
-            composed = compose(notice.kind, notice.facts, has_secret=notice.secret_purpose is not None)
-            send_notice(office, notice, subject=composed.subject, body=composed.body, now=moment)
-        except Transient:
-            raise
-        except Exception as error:
-            log.exception("notice %s cannot be sent", notice.id)
-            put_off(office, notice.id, why=f"{type(error).__name__}: {error}", now=moment)
-    return len(due)
+    tried, began = 0, time.monotonic()
+    while time.monotonic() - began < SEND_SECONDS:
+        due = due_notices(office, now=now, order=order, about=about)
+        if not due:
+            break
+        tried += len(due)
+        for notice in due:
+            _send(office, notice, now=now + timedelta(seconds=time.monotonic() - began))
+    return tried
+
+
+def _send(office: Office, notice: DueNotice, *, now: datetime) -> None:
+    try:
+        composed = compose(notice.kind, notice.facts, has_secret=notice.secret_purpose is not None)
+        send_notice(office, notice, subject=composed.subject, body=composed.body, now=now)
+    except Transient:
+        raise
+    except Exception as error:
+        log.exception("notice %s cannot be sent", notice.id)
+        put_off(office, notice.id, why=f"{type(error).__name__}: {error}", now=now)
 
 
 def advance(office: Office, number: str, *, now: datetime) -> OrderView:

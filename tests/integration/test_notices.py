@@ -18,7 +18,7 @@ from blocks.ledger import Notice, NoticeState, Obligation, ObligationState, read
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from flows.fulfilment import send_due
-from tasks.notices import DOUBT, MAX_ATTEMPTS, read_reports
+from tasks.notices import DOUBT, MAX_ATTEMPTS, queue_operator_notice, read_reports
 from tests.conftest import close_office, eventually
 from tests.servers.postfix import PostfixServer
 from tests.servers.processes import free_port
@@ -54,6 +54,18 @@ def states(office: Office) -> list[tuple[str, str]]:
 def receipt_obligation(office: Office) -> Obligation:
     with reading(office.sessions) as session:
         return session.scalars(select(Obligation).where(Obligation.what == "confirm receipt")).one()
+
+
+def test_one_call_sends_all_that_is_due_however_many_customers_there_are(sqlite_office: Office) -> None:
+    facts = {"subject": "M-1", "what": "works", "clause": "KS-3.12", "due": NOW.isoformat(), "provisional": False}
+    with transaction(sqlite_office.sessions) as session:
+        for n in range(230):
+            operator = f"operator-{n}@example.test"
+            queue_operator_notice(
+                session, kind="obligation_warned", key=f"many:{n}", operator=operator, facts=facts, now=NOW
+            )
+    assert send_due(sqlite_office, now=NOW) == 230
+    assert {state for _, state in states(sqlite_office)} == {"delivered"}
 
 
 @pytest.mark.clause("KS-1.5", "KS-1.3")
