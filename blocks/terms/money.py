@@ -36,6 +36,12 @@ Amount = Annotated[
 ]
 
 
+def half_up(exact: Fraction) -> int:
+    """The nearest whole number; halves go away from zero."""
+    whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return -whole if exact < 0 else whole
+
+
 class Money(BaseModel):
     """An amount in a currency, as `{"amount": "9990.00", "currency": "RUB"}`.
 
@@ -89,9 +95,7 @@ class Money(BaseModel):
 
     def times(self, ratio: Fraction | int) -> Money:
         """This amount times an exact ratio, rounded half up (away from zero) to minor units once."""
-        exact = Fraction(self.minor) * ratio
-        whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
-        return Money.from_minor(-whole if exact < 0 else whole, self.currency)
+        return Money.from_minor(half_up(self.minor * Fraction(ratio)), self.currency)
 
     def split(self, weights: Sequence[int]) -> list[Money]:
         """Parts in proportion to whole weights, by largest remainder (ties to the earlier part); they sum to the whole.

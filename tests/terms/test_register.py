@@ -33,6 +33,19 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "KS-3.4": {"received_at": MOMENT},
     "KS-3.6": {"discovered_at": MOMENT},
     "KS-3.13": {"protocol": "tcp", "port": 5222},
+    "OCP-3.2.6": {"rendered_on": "2026-11-22", "now": MOMENT},
+    "OCP-P4": {
+        "row": {"code": "TV", "title": "Телевидение", "version": [{"since": "2026-01-01", "price": "990.00"}]},
+        "day": "2026-11-22",
+    },
+    "OCP-P5.1": {"month": "2026-11", "lines": []},
+    "OCP-P5.2": {"month": "2026-11"},
+    "OCP-P5.3": {},
+    "OCP-P5.4": {
+        "income": {"amount": "1000.00", "currency": "KZT"},
+        "fee": {"amount": "200.00", "currency": "KZT"},
+    },
+    "SSL-7.6": {"month": "2026-11"},
     "OCP-P3.2.9": {"start": MOMENT},
     "OCP-P3.2.10": {},
     "OCP-P3.3": {"year": 2026, "quarter": 4, "resource": "power", "as_of": MOMENT},
@@ -244,6 +257,13 @@ EUR = {"amount": "990.00", "currency": "EUR"}
         ("QS-4.2.1", {"price": RUB, "received": EUR}),
         ("QS-6.2.3", {"claimed": EUR, "paid_in_last_12_months": RUB}),
         ("QS-6.2.3", {"claimed": RUB, "paid_in_last_12_months": EUR}),
+        (
+            "OCP-P5.1",
+            {
+                "month": "2026-11",
+                "lines": [{"state": "paid", "net": RUB, "begins_on": "2026-11-01", "ends_on": "2026-11-30"}],
+            },
+        ),
     ],
 )
 def test_facts_in_a_currency_that_the_rule_cannot_compare_are_refused_as_bad_facts(
@@ -262,6 +282,11 @@ def test_facts_in_a_currency_that_the_rule_cannot_compare_are_refused_as_bad_fac
         ("QS-11.2", {"received_at": "9999-12-31T12:00:00Z"}),
         ("QS-4.2.2", {"begins_at": "9999-12-31T12:00:00Z", "months": 1}),
         ("QS-8.3", {"ended_at": "9999-12-31T12:00:00Z"}),
+        ("OCP-3.2.6", {"rendered_on": "9999-12-31", "now": MOMENT}),
+        ("OCP-3.2.6", {"rendered_on": "1999-12-31", "now": MOMENT}),
+        ("OCP-P5.2", {"month": "1999-12"}),
+        ("SSL-7.6", {"month": "2026-13"}),
+        ("OCP-P5.3", {"signed_by_us_at": "9999-12-31T12:00:00Z", "signed_by_operator_at": MOMENT}),
     ],
 )
 def test_moments_at_the_edge_of_the_calendar_are_refused_as_bad_facts(clause_id: str, facts: Mapping[str, Any]) -> None:

@@ -35,32 +35,59 @@ def production(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def price_list(tmp_path: Path) -> Path:
-    example = Path(calendars.__file__).parent / "data" / "qs_tariffs.toml"
-    path = tmp_path / "tariffs.toml"
-    path.write_text(example.read_text("utf-8").replace("sandbox = true\n", ""), "utf-8")
-    return path
+def tariffs(tmp_path: Path) -> dict[str, Path]:
+    """The tariff files of a production: the examples without their mark."""
+    files = {}
+    for name in ("qs_tariffs", "ocp_tariffs"):
+        example = Path(calendars.__file__).parent / "data" / f"{name}.toml"
+        files[f"{name}_file"] = path = tmp_path / example.name
+        path.write_text(example.read_text("utf-8").replace("sandbox = true\n", ""), "utf-8")
+    return files
 
 
-def test_a_whole_production_is_accepted(price_list: Path) -> None:
-    assert Settings.model_validate(production(qs_tariffs_file=price_list)).environment == "production"
+def test_a_whole_production_is_accepted(tariffs: dict[str, Path]) -> None:
+    settings = Settings.model_validate(production(**tariffs))
+    assert settings.environment == "production"
+    assert settings.ocp_tariffs.row("TV-BASE").title
 
 
-@pytest.mark.parametrize("missing", ["ledger_url", "master_key", "order_sources", "smtp_host", "yookassa_secret"])
-def test_production_names_what_is_missing(price_list: Path, missing: str) -> None:
-    values = production(qs_tariffs_file=price_list)
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "ledger_url",
+        "master_key",
+        "order_sources",
+        "smtp_host",
+        "yookassa_secret",
+        "qs_tariffs_file",
+        "ocp_tariffs_file",
+    ],
+)
+def test_production_names_what_is_missing(tariffs: dict[str, Path], missing: str) -> None:
+    values = production(**tariffs)
     del values[missing]
     with pytest.raises(ValidationError, match=f"DOGOVOR_{missing.upper()}"):
         Settings.model_validate(values)
 
 
-def test_production_refuses_plain_http_and_example_prices(price_list: Path) -> None:
+def test_production_refuses_plain_http(tariffs: dict[str, Path]) -> None:
     with pytest.raises(ValidationError, match="https"):
-        Settings.model_validate(production(qs_tariffs_file=price_list, public_url="http://orders.example.net"))
-    marked = price_list.with_name("marked.toml")
-    marked.write_text(price_list.read_text("utf-8").replace("[[list]]", "[[list]]\nsandbox = true", 1), "utf-8")
-    with pytest.raises(ValidationError, match="sandbox"):
-        Settings.model_validate(production(qs_tariffs_file=marked))
+        Settings.model_validate(production(**tariffs, public_url="http://orders.example.net"))
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "refused"),
+    [
+        ("qs_tariffs_file", "[[list]]\nsandbox = true", "a price list marked sandbox"),
+        ("ocp_tariffs_file", "sandbox = true\n[[tariff]]", "ОЦП tariffs marked sandbox"),
+    ],
+)
+def test_production_refuses_example_prices(tariffs: dict[str, Path], name: str, first: str, refused: str) -> None:
+    marked = tariffs[name].with_name("marked.toml")
+    table = "[[list]]" if "[[list]]" in first else "[[tariff]]"
+    marked.write_text(tariffs[name].read_text("utf-8").replace(table, first, 1), "utf-8")
+    with pytest.raises(ValidationError, match=refused):
+        Settings.model_validate(production(**{**tariffs, name: marked}))
 
 
 def test_the_payment_sandbox_refuses_production() -> None:
