@@ -10,11 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from blocks.terms.service_views import AvailabilityReport, DayCell, JournalLine, ServiceAvailability, TargetLine
-from reports.format import duration, percent, plain, plural, span, wall
+from reports.format import MONTHS_SHORT, duration, percent, plain, plural, span, wall
 from reports.pdf import render_pdf
 from reports.story import markdown_table
 
-_MONTHS = ("янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
 _DARKER_FROM = (1, 300, 1_800, 10_800)
 """Seconds of downtime a day from which a cell takes each of its four colours."""
 
@@ -67,7 +66,7 @@ def _months(days: Iterable[DayCell], first: date, last: date) -> list[dict[str, 
     known = {cell.day: cell for cell in days}
     every = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     return [
-        {"label": f"{_MONTHS[month - 1]} {year}", "cells": [_cell(day, known.get(day)) for day in month_days]}
+        {"label": f"{MONTHS_SHORT[month - 1]} {year}", "cells": [_cell(day, known.get(day)) for day in month_days]}
         for (year, month), month_days in groupby(every, key=lambda day: (day.year, day.month))
     ]
 
@@ -96,7 +95,7 @@ def _burn(service: ServiceAvailability, first: date, last: date) -> dict[str, An
         "forecast": None if end is None else [points[-1], [1.0, height(end)]],
         "zero": height(Decimal(0)),
         "levels": [{"y": height(level), "label": duration(level)} for level in levels],
-        "months": [{"x": round((day - first).days / total, 4), "label": _MONTHS[day.month - 1]} for day in starts],
+        "months": [{"x": round((day - first).days / total, 4), "label": MONTHS_SHORT[day.month - 1]} for day in starts],
         "left": _left(service.burn[-1][1]),
         "end": "" if end is None else _left(end),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,29 @@ _MONEY = re.compile(r"(-?\d+\.\d{2}) (RUB|KZT|BYN|EUR|USD|UAH)")
 _ZONES = {MOSCOW: "МСК", ASTANA: "Астана", KYIV: "Киев", MINSK: "Минск"}
 _MARKS = re.compile(r"([\\`*_\[\]<>])")
 _NBSP = "\N{NO-BREAK SPACE}"
+_MONTHS = (
+    ("январь", "января"),
+    ("февраль", "февраля"),
+    ("март", "марта"),
+    ("апрель", "апреля"),
+    ("май", "мая"),
+    ("июнь", "июня"),
+    ("июль", "июля"),
+    ("август", "августа"),
+    ("сентябрь", "сентября"),
+    ("октябрь", "октября"),
+    ("ноябрь", "ноября"),
+    ("декабрь", "декабря"),
+)
+MONTHS_SHORT = ("янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек")
+_UNITS = {
+    "KZT": (("тенге", "тенге", "тенге"), ("тиын", "тиына", "тиынов")),
+    "RUB": (("рубль", "рубля", "рублей"), ("копейка", "копейки", "копеек")),
+    "BYN": (("белорусский рубль", "белорусских рубля", "белорусских рублей"), ("копейка", "копейки", "копеек")),
+    "EUR": (("евро", "евро", "евро"), ("цент", "цента", "центов")),
+    "USD": (("доллар США", "доллара США", "долларов США"), ("цент", "цента", "центов")),
+}
+"""The forms of a currency's whole and hundredth unit that go with 1, 2 and 5."""
 
 
 def zone_label(zone: str) -> str:
@@ -87,10 +110,71 @@ def money(text: str) -> str:
     return _MONEY.sub(lambda found: f"{amount(Decimal(found[1]))}{_NBSP}{_SIGNS[found[2]]}", str(text))
 
 
+def in_words(value_minor: int, currency: str) -> str:
+    """Whole minor units in words, their hundredths in digits: Минус сто два тенге 05 тиынов. Raises KeyError."""
+    whole, rest = divmod(abs(value_minor), 100)
+    units, parts = _UNITS[currency]
+    words = f"{'минус ' if value_minor < 0 else ''}{num2words(whole, lang='ru')}"
+    return f"{words[:1].upper()}{words[1:]} {plural(whole, *units)} {rest:02d} {plural(rest, *parts)}"
+
+
+def tenge_in_words(value_minor: int) -> str:
+    """A sum in tiyn, as acts of the ОЦП print it."""
+    return in_words(value_minor, "KZT")
+
+
 def rubles_in_words(value: Decimal) -> str:
     """A sum of roubles in words with kopecks in digits, as invoices print it."""
-    whole = int(value)
-    kopecks = int((value - whole) * 100)
-    words = str(num2words(whole, lang="ru"))
-    unit = plural(whole, "рубль", "рубля", "рублей")
-    return f"{words[:1].upper()}{words[1:]} {unit} {kopecks:02d} {plural(kopecks, 'копейка', 'копейки', 'копеек')}"
+    return in_words(int(value * 100), "RUB")
+
+
+def minor(value_minor: int) -> str:
+    """Whole minor units as digits: 1 234,50; a minus is told."""
+    return ("−" if value_minor < 0 else "") + amount(Decimal(abs(value_minor)).scaleb(-2))
+
+
+def signed(value_minor: int) -> str:
+    """A change in whole minor units: +0,01, −0,01, 0,00."""
+    return ("+" if value_minor > 0 else "") + minor(value_minor)
+
+
+def sign_of(currency: str) -> str:
+    """How a currency is called beside digits: бел. руб. Raises KeyError."""
+    return _SIGNS[currency]
+
+
+def rate(basis_points: int) -> str:
+    """Basis points as 20 % or 17,25 %."""
+    return percent(thousandths(basis_points * 10))
+
+
+def count(number: int) -> str:
+    """A whole number in groups of three: 10 000 000."""
+    return f"{number:,}".replace(",", _NBSP)
+
+
+def thousandths(value_milli: int) -> str:
+    """A quantity in thousandths as 2 or 1,5."""
+    whole, rest = divmod(abs(value_milli), 1000)
+    told = count(whole) + (f",{rest:03d}".rstrip("0") if rest else "")
+    return ("−" if value_milli < 0 else "") + told
+
+
+def month_title(month: str) -> str:
+    """A reporting month: октябрь 2026 г."""
+    return f"{_MONTHS[int(month[5:]) - 1][0]} {month[:4]}{_NBSP}г."
+
+
+def long_day(day: date) -> str:
+    """A day as documents are dated: 2 ноября 2026 г."""
+    return f"{day.day}{_NBSP}{_MONTHS[day.month - 1][1]} {day.year}{_NBSP}г."
+
+
+def days(begins_on: date, ends_on: date) -> str:
+    """A span of days, both included: 01.10.2026–15.10.2026, or the one day."""
+    return f"{begins_on:%d.%m.%Y}" + (f"–{ends_on:%d.%m.%Y}" if ends_on != begins_on else "")
+
+
+def midnight(day: date) -> datetime:
+    """The moment that a file of a dated document bears: nothing reads a clock."""
+    return datetime.combine(day, time(), UTC)

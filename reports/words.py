@@ -43,6 +43,24 @@ TICKET_STATES = {
     "duplicate": "присоединено",
 }
 
+LINE_STATES = {
+    "issued": "выставлен",
+    "paid": "оплачен",
+    "refunded": "возвращён",
+    "cancelled": "отменён",
+    "correction": "корректировка",
+}
+CAUSES = {
+    "duplicate": "строка повторяется",
+    "missing_at_them": "нет у Оператора",
+    "missing_at_us": "нет у Провайдера",
+    "amount": "другая сумма",
+    "tariff": "другой тариф",
+    "period": "другой период",
+    "customer": "другой клиент",
+}
+WAYS = {"explained": "объяснено", "accepted": "принято"}
+
 
 def said(words: Mapping[str, str], word: str) -> str:
     """A word of the ledger in Russian, or as it is."""
