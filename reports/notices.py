@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.format import duration, money, moscow, span, wall
+from reports.format import duration, money, month_title, moscow, span, wall
 from reports.words import WINDOW_KINDS, said
 
 
@@ -35,7 +35,13 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moscow=moscow, money=money, wall=wall, span=span, duration=duration, window_kind=_window_kind
+        moscow=moscow,
+        money=money,
+        wall=wall,
+        span=span,
+        duration=duration,
+        window_kind=_window_kind,
+        month_title=month_title,
     )
     return environment
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,6 +10,18 @@ from sqlalchemy.orm import Session
 
 from blocks.ledger import Document, Order, transaction
 from blocks.office import Office
+
+MAILED_BYTES = 20_000_000
+"""What a letter carries at most; a document beyond it stands in the letter as a link."""
+
+
+def carried_by_mail(sizes: Sequence[int]) -> list[bool]:
+    """Which of a letter's documents it carries: each, in their order, that there is still room for."""
+    room, carried = MAILED_BYTES, []
+    for size in sizes:
+        carried.append(size <= room)
+        room -= size if size <= room else 0
+    return carried
 
 
 def file_document(

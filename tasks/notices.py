@@ -34,6 +34,7 @@ from blocks.ledger import (
 from blocks.office import Office
 from blocks.terms.ks import NoticeFacts, notice_counts
 from blocks.terms.qs_ending import ReceivedFacts, notice_received
+from tasks.documents import carried_by_mail
 
 DOUBT = timedelta(minutes=10)
 MAX_ATTEMPTS = 110
@@ -199,8 +200,10 @@ def _letter(office: Office, session: Session, row: Notice, envelope_id: str) -> 
             SECRET_LINK, office.settings.link(f"/secrets/{office.sealer.page_token(row.secret_purpose)}")
         )
     message.set_content(text)
-    for key in row.documents:
-        document = session.scalars(select(Document).where(Document.key == key)).one()
+    documents = [session.scalars(select(Document).where(Document.key == key)).one() for key in row.documents]
+    for document, carried in zip(documents, carried_by_mail([one.size for one in documents]), strict=True):
+        if not carried:
+            continue
         main, _, sub = document.media_type.partition("/")
         content = office.archive.get(document.sha256)
         message.add_attachment(content, maintype=main, subtype=sub, filename=document.file_name)

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from blocks.errors import NotFound, Refused
 
+_PIECE = 1 << 20
+
 
 class Archive(Protocol):
     """Where documents and proofs are kept."""
@@ -20,6 +22,14 @@ class Archive(Protocol):
 
     def get(self, sha256: str) -> bytes:
         """The bytes of that hash, checked. Raises NotFound, or Refused when what is stored was altered."""
+        ...
+
+    def put_file(self, source: Path) -> str:
+        """As `put`, for a file of any size: its bytes go through in pieces, and the answer is what was kept."""
+        ...
+
+    def fetch(self, sha256: str, target: Path) -> None:
+        """Write the bytes of that hash into a file, in pieces, checked. Raises as `get`, and then leaves no file."""
         ...
 
 
@@ -56,3 +66,38 @@ class DirectoryArchive:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Refused("archive", f"the document {sha256} was altered")
         return content
+
+    def put_file(self, source: Path) -> str:
+        """See Archive.put_file. On disk when this returns."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        draft = self._root / f".{secrets.token_hex(8)}"
+        try:
+            sha256 = _copy(source, draft)
+            path = self.path(sha256)
+            path.parent.mkdir(exist_ok=True)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return sha256
+
+    def fetch(self, sha256: str, target: Path) -> None:
+        """See Archive.fetch."""
+        try:
+            copied = _copy(self.path(sha256), target)
+        except FileNotFoundError:
+            raise NotFound("document", sha256) from None
+        if copied != sha256:
+            target.unlink()
+            raise Refused("archive", f"the document {sha256} was altered")
+
+
+def _copy(source: Path, target: Path) -> str:
+    """The sha256 of what was copied."""
+    digest = hashlib.sha256()
+    with source.open("rb") as stored, target.open("wb") as file:
+        while piece := stored.read(_PIECE):
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()

@@ -108,3 +108,13 @@ class CompensationPolicy(Frozen):
 COMPENSATION_POLICY: Timeline[CompensationPolicy] = Timeline(
     "compensation policy", [(date(2019, 5, 30), CompensationPolicy())]
 )
+
+
+class RevenuePolicy(Frozen):
+    """How long the Operator may take where Appendix 5 of the ОЦП names no time."""
+
+    signature_days: Days = 3
+    """The act and its invoice are signed within these working days (Kazakhstan) of the day on which they were sent."""
+
+
+REVENUE_POLICY: Timeline[RevenuePolicy] = Timeline("revenue policy", [(date(2018, 1, 1), RevenuePolicy())])

@@ -1,0 +1,314 @@
+"""A month put together: from lists of lines to the rows of an act, what is still in its way, and its documents' views.
+
+`assemble` knows no ledger; `draft` gives it what the ledger and the archive hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from blocks.ledger import Document, reading
+from blocks.lines import comparing, totals
+from blocks.office import Office
+from blocks.settings import Settings
+from blocks.terms.deadlines import local_date, months_later
+from blocks.terms.ocp_tariffs import TariffTable
+from blocks.terms.revenue import Difference, Reconciliation, Settlement, SplitRow, Total, first_day, month_of
+from blocks.terms.revenue_split import act_rows, merge_totals, settle
+from blocks.terms.revenue_views import (
+    ActView,
+    InvoiceData,
+    MonthShare,
+    Party,
+    ReconciliationView,
+    RevenuePicture,
+    TariffLine,
+)
+from blocks.terms.zones import ASTANA
+from tasks.revenue_history import (
+    NOTHING_EARLIER,
+    PICTURED,
+    Earlier,
+    basis_of,
+    earlier,
+    no_list_for,
+    replaced_by,
+    services_of,
+    settlements_of,
+)
+from tasks.revenue_lists import operator_list, our_list, sha256_of
+from tasks.revenue_state import find_unmade
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands at the head of a month's documents. `number` is the act's: empty before it is made out."""
+
+    month: str
+    edition: int
+    reason: str
+    number: str
+    dated: date
+    agreement: str
+    provider: Party
+    operator: Party
+
+    @property
+    def ref(self) -> str:
+        """The act's reference."""
+        return f"{self.month}/{self.edition}" if self.edition else self.month
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A month as it would be made out now or, with a number in `act`, as it was.
+
+    `totals` are what the act adds to its month and to earlier ones, accepted differences included. `ours` is our whole
+    list. `obstacles` say why the act cannot be made out yet. `basis` tells one state of the ledger from another.
+    """
+
+    ref: str
+    month: str
+    edition: int
+    totals: tuple[Total, ...]
+    rows: tuple[SplitRow, ...]
+    act: ActView
+    data: InvoiceData
+    ours: Path
+    ours_sha256: str
+    statement: ReconciliationView | None
+    picture: RevenuePicture
+    obstacles: tuple[str, ...]
+    basis: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A month's numbers: what the act adds, its rows, and where they come from."""
+
+    totals: tuple[Total, ...]
+    rows: tuple[SplitRow, ...]
+    titles: dict[str, str]
+    ours: Path
+    ours_sha256: str
+    sums: tuple[TariffLine, ...]
+    result: Reconciliation | None
+    settlements: Sequence[Settlement]
+    open: tuple[Difference, ...]
+    earlier: Earlier
+
+
+def assemble(
+    ours: Path,
+    theirs: Path | None,
+    *,
+    head: Head,
+    tariffs: TariffTable,
+    scratch: Path,
+    settlements: Sequence[Settlement] = (),
+    without_list: Sequence[str] = (),
+    replaced: Sequence[Total] = (),
+    history: Callable[[frozenset[str]], Earlier] = lambda _: NOTHING_EARLIER,
+) -> Draft:
+    """Put a month together from canonical lists of both sides; the Operator's may be missing.
+
+    `without_list` are the lists of ours (sha256) for which a person said that the month goes without the Operator's.
+    `replaced` is what earlier editions of the month added: the lists state the whole month anew. `history` is asked
+    for the months that the act touches. Raises Refused for lists that do not belong together, and what `act_rows` does.
+    """
+    ours_sha256 = sha256_of(ours)
+    result = None if theirs is None else compare(ours, theirs, ours_sha256, month=head.month, scratch=scratch)
+    settled = None if result is None else settle(result, settlements)
+    taken_back = [
+        one.model_copy(update={name: -getattr(one, name) for name in ("lines", "income_minor", "vat_minor")})
+        for one in replaced
+    ]
+    adjustments = settled.adjustments if settled else ()
+    fresh = merge_totals([*totals.totals(ours, scratch=scratch), *adjustments, *taken_back])
+    found = history(frozenset(month_of(one.begins_on) for one in fresh))
+    rows = act_rows(head.month, fresh, found.before, found.acted, tariffs)
+    counted = Counted(
+        totals=fresh,
+        rows=rows,
+        titles={row.tariff: tariffs.row(row.tariff).title for row in rows},
+        ours=ours,
+        ours_sha256=ours_sha256,
+        sums=totals.sums(ours, tariffs, scratch=scratch),
+        result=result,
+        settlements=settlements,
+        open=settled.open if settled else (),
+        earlier=found,
+    )
+    return compose(head, counted, obstacles=_obstacles(counted, without_list))
+
+
+def compare(ours: Path, theirs: Path, ours_sha256: str, *, month: str, scratch: Path) -> Reconciliation:
+    """The two lists line by line, under a key that is the same for the same two."""
+    key = sha256(f"{ours_sha256} {sha256_of(theirs)}".encode()).hexdigest()
+    return comparing.reconcile(ours, theirs, month=month, key=key, scratch=scratch)
+
+
+def _obstacles(counted: Counted, without_list: Sequence[str]) -> tuple[str, ...]:
+    if counted.result is not None:
+        open_by_cause = Counter(one.cause for one in counted.open)
+        return tuple(f"open differences, {cause.value}: {count}" for cause, count in open_by_cause.items())
+    return tuple(
+        text
+        for text, stands in (
+            ("the Operator's list is not there, and nobody said that the month goes without it", not without_list),
+            (
+                "our list has no lines, and nobody said so of this list",
+                not counted.sums and counted.ours_sha256 not in without_list,
+            ),
+        )
+        if stands
+    )
+
+
+def compose(head: Head, counted: Counted, *, obstacles: Iterable[str] = (), data_dated: date | None = None) -> Draft:
+    """The views of a month's documents. `data_dated`: the day of the data on invoices, where it is not the act's."""
+    return Draft(
+        ref=head.ref,
+        month=head.month,
+        edition=head.edition,
+        totals=counted.totals,
+        rows=counted.rows,
+        act=ActView(
+            number=head.number,
+            edition=head.edition,
+            reason=head.reason,
+            dated=head.dated,
+            rows=counted.rows,
+            titles=counted.titles,
+            draft=not head.number,
+            **_sides(head),
+        ),
+        data=InvoiceData(
+            number=head.ref,
+            dated=data_dated or head.dated,
+            sums=counted.sums,
+            lines=sum(line.lines for line in counted.sums),
+            **_sides(head),
+        ),
+        ours=counted.ours,
+        ours_sha256=counted.ours_sha256,
+        statement=_statement(head, counted),
+        picture=_picture(head, counted),
+        obstacles=tuple(obstacles),
+    )
+
+
+def _sides(head: Head) -> dict[str, Any]:
+    return {"month": head.month, "agreement": head.agreement, "provider": head.provider, "operator": head.operator}
+
+
+def _statement(head: Head, counted: Counted) -> ReconciliationView | None:
+    if counted.result is None:
+        return None
+    return ReconciliationView(
+        number=head.number,
+        dated=head.dated,
+        result=counted.result,
+        settlements=tuple(counted.settlements),
+        open_differences=len(counted.open),
+        **_sides(head),
+    )
+
+
+def _picture(head: Head, counted: Counted) -> RevenuePicture:
+    shares = {share.month: share for share in counted.earlier.shares}
+    first = month_of(months_later(first_day(head.month), 1 - PICTURED))
+    for row in counted.rows:
+        if row.month_of >= first:
+            known = shares.get(row.month_of) or MonthShare(
+                month=row.month_of, income_minor=0, fee_minor=0, reward_minor=0
+            )
+            shares[row.month_of] = MonthShare(
+                month=row.month_of,
+                income_minor=known.income_minor + row.income_minor,
+                fee_minor=known.fee_minor + row.fee_minor,
+                reward_minor=known.reward_minor + row.reward_minor,
+            )
+    return RevenuePicture(
+        month=head.month,
+        dated=head.dated,
+        provider=head.provider.name,
+        services=(*counted.earlier.services, *services_of(head.month, counted.sums)),
+        shares=tuple(shares[month] for month in sorted(shares)),
+        reconciliation=counted.result,
+    )
+
+
+def parties(settings: Settings) -> tuple[Party, Party]:
+    """The Provider and the Operator as the settings name them."""
+    return (
+        Party(
+            name=settings.provider_name,
+            requisites=settings.provider_requisites,
+            signatory=settings.provider_signatory,
+        ),
+        Party(
+            name=settings.ocp_operator_name,
+            requisites=settings.ocp_operator_requisites,
+            signatory=settings.ocp_operator_signatory,
+        ),
+    )
+
+
+def data_key(ref: str, ours_sha256: str) -> str:
+    """The key of the data on invoices: one for each list that it was made of."""
+    return f"ocp-data:{ref}:{ours_sha256[:8]}"
+
+
+def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
+    """The month of an act as it would be made out now; files go into `scratch`.
+
+    Data on invoices that was given keeps its day. Raises NotFound, Refused("made") for an act that is made out, and
+    what `our_list` and `assemble` raise.
+    """
+    with reading(office.sessions) as session:
+        act = find_unmade(session, ref)
+        basis = basis_of(session, act)
+        settlements, without_list = settlements_of(session, act), no_list_for(session, act)
+        replaced = replaced_by(session, act)
+    provider, operator = parties(office.settings)
+    head = Head(
+        month=act.month,
+        edition=act.edition,
+        reason=act.reason,
+        number="",
+        dated=local_date(now, ASTANA),
+        agreement=office.settings.ocp_agreement,
+        provider=provider,
+        operator=operator,
+    )
+
+    def history(months: frozenset[str]) -> Earlier:
+        with reading(office.sessions) as session:
+            return earlier(office, session, act, months)
+
+    drafted = assemble(
+        our_list(office, ref, scratch),
+        operator_list(office, ref, scratch),
+        head=head,
+        tariffs=office.settings.ocp_tariffs,
+        scratch=scratch,
+        settlements=settlements,
+        without_list=without_list,
+        replaced=replaced,
+        history=history,
+    )
+    with reading(office.sessions) as session:
+        given = session.scalar(select(Document).where(Document.key == data_key(ref, drafted.ours_sha256)))
+    if given is not None:
+        dated = local_date(given.created_at, ASTANA)
+        drafted = replace(drafted, data=drafted.data.model_copy(update={"dated": dated}))
+    return replace(drafted, basis=basis)

@@ -1,0 +1,153 @@
+"""Lists of invoice lines for an act: taken once from the folder of lists, kept in the archive, put together.
+
+A correction act stands on the whole month as it is now. A list that is not given anew for it is the one of before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from blocks.errors import NotFound, Transient
+from blocks.ledger import Act, LineFile, reading, transaction
+from blocks.lines.reading import ReadList, read_list
+from blocks.lines.totals import merge_lists
+from blocks.office import Office
+from tasks.invoice_lines import export_month
+from tasks.revenue_forms import ListForm
+from tasks.revenue_state import find_act, find_unmade, story
+
+OURS, OPERATOR, WHOLE = "ours", "operator", "whole"
+"""Sides of a list. `whole` is ours with the ledger's own lines, kept when the act is made out of it."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A list on record. `new` is False where the same file was taken last for that side."""
+
+    lines: int
+    new: bool
+
+
+def take_list(office: Office, form: ListForm, *, now: datetime, tell: Callable[[str], None] = lambda _: None) -> Taken:
+    """Check a list whole, keep it as it came and in its canonical form, and put it on record for an act.
+
+    The file that was taken last for that side changes nothing. `tell` hears of the progress of long files. Raises
+    NotFound for an act or a file, Refused("made") for an act made out, BadList for a list with faults, Transient for a
+    file that changes meanwhile; then nothing is on record.
+    """
+    source = _source(office, form.file)
+    with reading(office.sessions) as session:
+        act = find_unmade(session, form.act)
+        month, known = act.month, _latest(session, act, form.side)
+    if known is not None and known.act_id == act.id and known.sha256 == sha256_of(source):
+        return Taken(known.lines, new=False)
+    with TemporaryDirectory(prefix="dogovor-") as folder:
+        scratch = Path(folder)
+        target = scratch / "canonical.parquet"
+        read = read_list(
+            source,
+            target,
+            month=month,
+            tariffs=office.settings.ocp_tariffs,
+            side=form.side,
+            scratch=scratch,
+            tell=tell,
+        )
+        if office.archive.put_file(source) != read.sha256 or office.archive.put_file(target) != read.parquet_sha256:
+            raise Transient(f"{form.file} changed while it was read")
+    with transaction(office.sessions) as session:
+        act = find_unmade(session, form.act, lock=True)
+        latest = _latest(session, act, form.side)
+        if latest is not None and latest.act_id == act.id and latest.sha256 == read.sha256:
+            return Taken(latest.lines, new=False)
+        _record(session, act, form, read, now=now)
+    return Taken(read.lines, new=True)
+
+
+def _record(session: Session, act: Act, form: ListForm, read: ReadList, *, now: datetime) -> None:
+    session.add(
+        LineFile(
+            act_id=act.id,
+            side=form.side,
+            name=form.file,
+            sha256=read.sha256,
+            parquet_sha256=read.parquet_sha256,
+            lines=read.lines,
+            who=form.operator,
+            loaded_at=now,
+        )
+    )
+    why = f"{form.side}: {form.file}, {read.lines} lines, sha256 {read.sha256}"
+    story(session, act, what="list taken", who=form.operator, why=why, now=now)
+
+
+def _source(office: Office, name: str) -> Path:
+    """A file of that name in the folder of lists; one that a link leads out of it is not there."""
+    folder = office.settings.lists.resolve()
+    source = (folder / name).resolve()
+    if source.parent != folder or not source.is_file():
+        raise NotFound("list", name)
+    return source
+
+
+def _latest(session: Session, act: Act, side: str) -> LineFile | None:
+    """The list of a side that holds for an act: its own, or the one of an earlier edition."""
+    return session.scalar(
+        select(LineFile)
+        .join(Act)
+        .where(Act.month == act.month, Act.edition <= act.edition, LineFile.side == side)
+        .order_by(LineFile.id.desc())
+        .limit(1)
+    )
+
+
+def held_list(session: Session, act: Act, side: str) -> LineFile | None:
+    """The list of a side that holds for an act; `whole` only where the act itself was made out of it."""
+    found = _latest(session, act, side)
+    return None if found is not None and side == WHOLE and found.act_id != act.id else found
+
+
+def our_list(office: Office, ref: str, scratch: Path) -> Path:
+    """Our whole list of an act's month, canonical, in `scratch`: the latest file of ours and the ledger's own lines.
+
+    Without either it is empty. For an act that is made out, the list that it was made out of. Raises NotFound, and
+    Refused("same_line") for a line that is both in the file and in the ledger.
+    """
+    ledger, target = scratch / "ledger.parquet", scratch / "ours.parquet"
+    with reading(office.sessions) as session:
+        act = find_act(session, ref)
+        whole = held_list(session, act, WHOLE)
+        file = whole or held_list(session, act, OURS)
+        recorded = 0 if whole else export_month(session, "OCP", act.month, ledger)
+    if file is None:
+        return ledger.replace(target)
+    if not recorded:
+        return _fetch(office, file, target)
+    merge_lists([_fetch(office, file, scratch / "file.parquet"), ledger], target, scratch=scratch)
+    return target
+
+
+def operator_list(office: Office, ref: str, scratch: Path) -> Path | None:
+    """The Operator's list of an act, canonical, in `scratch`; None when there is none. Raises NotFound."""
+    with reading(office.sessions) as session:
+        file = held_list(session, find_act(session, ref), OPERATOR)
+    return None if file is None else _fetch(office, file, scratch / "operator.parquet")
+
+
+def _fetch(office: Office, file: LineFile, target: Path) -> Path:
+    office.archive.fetch(file.parquet_sha256, target)
+    return target
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
