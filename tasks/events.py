@@ -13,6 +13,8 @@ from blocks.office import Office
 from tasks.accept import accept_order
 from tasks.decisions import decide
 from tasks.inbox import Event
+from tasks.line_forms import LinesForm
+from tasks.line_statements import record_lines
 from tasks.money import Recorded, record_online, record_receipt
 from tasks.order_forms import BankReceipt, EventKind, OrderDecision, OrderForm, YooKassaNotification
 from tasks.order_state import find_order, transition
@@ -21,7 +23,7 @@ from tasks.ticket_forms import TicketAct, TicketForm
 from tasks.tickets import receive_ticket
 
 
-def apply_event(  # noqa: PLR0911 - one way for each kind
+def apply_event(  # noqa: C901, PLR0911 - one way for each kind
     office: Office, event: Event, *, now: datetime
 ) -> Recorded:
     """Put an event into the ledger; repeating it changes nothing.
@@ -52,6 +54,9 @@ def apply_event(  # noqa: PLR0911 - one way for each kind
             case EventKind.TICKET_ACT:
                 act = TicketAct.model_validate(event.payload)
                 return act_on_ticket(office, act, source=event.source, event_id=event.id, now=event.received_at)
+            case EventKind.LINES:
+                lines = LinesForm.model_validate(event.payload)
+                return record_lines(office, event.source, lines, received_at=event.received_at)
             case unknown:
                 raise Refused("kind", f"no work for events of kind {unknown}")
     except ValidationError as error:

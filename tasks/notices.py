@@ -35,6 +35,7 @@ from blocks.office import Office
 from blocks.terms.ks import NoticeFacts, notice_counts
 from blocks.terms.qs_ending import ReceivedFacts, notice_received
 from tasks.documents import carried_by_mail
+from tasks.downloads import document_link, link_mark
 
 DOUBT = timedelta(minutes=10)
 MAX_ATTEMPTS = 110
@@ -199,8 +200,10 @@ def _letter(office: Office, session: Session, row: Notice, envelope_id: str) -> 
         text = text.replace(
             SECRET_LINK, office.settings.link(f"/secrets/{office.sealer.page_token(row.secret_purpose)}")
         )
-    message.set_content(text)
     documents = [session.scalars(select(Document).where(Document.key == key)).one() for key in row.documents]
+    for document in documents:
+        text = text.replace(link_mark(document.key), document_link(office, document))
+    message.set_content(text)
     for document, carried in zip(documents, carried_by_mail([one.size for one in documents]), strict=True):
         if not carried:
             continue

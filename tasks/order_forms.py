@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     GO_ON = "order.go_on"
     TICKET = "ticket.created"
     TICKET_ACT = "ticket.act"
+    LINES = "lines.stated"
 
 
 class Form(BaseModel):

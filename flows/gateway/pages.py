@@ -1,15 +1,18 @@
-"""The customer's one-time page. Opening it shows nothing: the secret is shown on a deliberate press, once."""
+"""The customers' pages: the one-time page, whose secret is shown on a deliberate press, once; documents to download."""
 
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
+from blocks.errors import NotFound
 from flows import runtime
 from flows.gateway.webhooks import InOffice
 from reports.pages import secret_page, style, thanks_page
+from tasks.downloads import download
 from tasks.reveal import PageState, page_of, reveal
 
 router = APIRouter(tags=["pages"])
@@ -46,3 +49,15 @@ def press(token: Token, office: InOffice) -> HTMLResponse:
         status = {PageState.UNKNOWN: 404, PageState.PREPARING: 409}.get(page.state, 410)
         return HTMLResponse(secret_page(page.state.value, page.order, shown_at=page.shown_at, secret=None), status)
     return HTMLResponse(secret_page("revealed", page.order, shown_at=page.shown_at, secret=secret))
+
+
+@router.get("/documents/{token}")
+def document(token: str, office: InOffice) -> Response:
+    """A document that a letter links to (SSL-7.6), as often as it is asked for; no search engine keeps it."""
+    try:
+        found = download(office, token)
+    except NotFound:
+        return HTMLResponse(secret_page(PageState.UNKNOWN.value, "", shown_at=None, secret=None), 404)
+    name = quote(found.file_name)
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}", "x-robots-tag": "noindex"}
+    return Response(found.content, media_type=found.media_type, headers=headers)

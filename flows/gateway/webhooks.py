@@ -1,4 +1,4 @@
-"""Webhooks: orders and tickets signed as Standard Webhooks, and YooKassa's unsigned notifications."""
+"""Webhooks: orders, tickets and invoice lines signed as Standard Webhooks, and YooKassa's unsigned notifications."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from blocks.settings import Settings
 from flows import runtime
 from flows.gateway.edge import address_of, is_within, read_body
 from tasks.inbox import put_event
+from tasks.line_forms import LinesForm
 from tasks.order_forms import EventKind, OrderForm, YooKassaNotification
 from tasks.ticket_acts import is_on_its_way, ticket_of_source
 from tasks.ticket_forms import USER_ACTS, TicketAct, TicketForm
@@ -112,6 +113,16 @@ async def ticket_acts(request: Request, office: InOffice) -> Acknowledged:
     if act.act not in USER_ACTS:
         raise Unreadable("act", "a source may answer and escalate")
     return await run_in_threadpool(_store_act, office, source, event_id, act)
+
+
+@router.post("/lines", status_code=202, openapi_extra=_signed_body(LinesForm))
+async def lines(request: Request, office: InOffice) -> Acknowledged:
+    """Invoice lines of services rendered (OCP-3.2.6, SSL-7.6), signed as an order is: taken all together or not at all.
+
+    A line is stated as often as it changes; the latest `stated_at` holds.
+    """
+    source, event_id, form = await _read_signed(request, office, LinesForm)
+    return await run_in_threadpool(_store, office, source, event_id, EventKind.LINES, form.model_dump(mode="json"))
 
 
 def _store_act(office: Office, source: str, event_id: str, act: TicketAct) -> Acknowledged:
