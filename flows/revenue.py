@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import Literal
+from uuid import UUID
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import AwareDatetime
-from tasks.revenue_forms import ActRef, ListForm, PayoutForm, ReopenForm, SettleForm, SignatureForm
-from tasks.revenue_lists import take_list
-from tasks.revenue_settling import settle_differences as settle
 
 from blocks.terms.deadlines import local_date, months_later
 from blocks.terms.revenue import Month, month_of
@@ -22,6 +20,10 @@ from flows import revenue_month, runtime
 from flows.fulfilment import send_due
 from flows.starting import ask
 from tasks import revenue_acts
+from tasks.revenue_desk import act_line, splittable, unsigned
+from tasks.revenue_forms import ActRef, ListForm, PayoutForm, ReopenForm, SettleForm, SignatureForm
+from tasks.revenue_lists import take_list
+from tasks.revenue_settling import settle_differences as settle
 
 SIGNING_DAYS = 60
 _SIDES: tuple[Literal["us", "operator"], ...] = ("us", "operator")
@@ -30,6 +32,8 @@ _SIDES: tuple[Literal["us", "operator"], ...] = ("us", "operator")
 def _progress() -> revenue_month.Tell:
     logger = get_run_logger()
     artifact = create_progress_artifact(progress=0, key="revenue-progress", description="The month's split")
+    if not isinstance(artifact, UUID):
+        raise TypeError("progress is told from a thread of its own")
 
     def tell(what: str, percent: int) -> None:
         logger.info("%s", what)
@@ -56,7 +60,7 @@ async def _split(ref: str, now: datetime, *, dry_run: bool) -> revenue_month.Out
 
 
 async def _ask_signatures(ref: str) -> None:
-    for side in revenue_acts.unsigned(runtime.office(), ref):
+    for side in unsigned(runtime.office(), ref):
         await ask("sign-act", {"act": ref, "side": side}, title=f"signature of {side} on {ref}")
 
 
@@ -82,7 +86,7 @@ async def follow_revenue(as_of: AwareDatetime | None = None) -> list[str]:
     """Go on with every act that is not closed: new lists, missing documents and signatures, what is late."""
     office, now = runtime.office(), runtime.at(as_of)
     await asyncio.to_thread(revenue_month.finish, office, now=now)
-    for ref in await asyncio.to_thread(revenue_acts.splittable, office):
+    for ref in await asyncio.to_thread(splittable, office):
         await _split(ref, now, dry_run=False)
     for ref in await asyncio.to_thread(revenue_acts.open_refs, office):
         await _ask_signatures(ref)
@@ -124,7 +128,7 @@ class Signature(RunInput):
 @flow(name="sign-act", flow_run_name="signature of {side} on {act}", persist_result=False)
 def sign_act(act: ActRef, side: Literal["us", "operator"], as_of: AwareDatetime | None = None) -> str:
     """Wait for a side's signature on an act and its invoice (OCP-P5.3): who signed, when, and where the proof is."""
-    asked = Signature.with_initial_data(description=revenue_acts.act_line(runtime.office(), act))
+    asked = Signature.with_initial_data(description=act_line(runtime.office(), act))
     timeout = int(timedelta(days=SIGNING_DAYS).total_seconds())
     answer = suspend_flow_run(wait_for_input=asked, key="signature", timeout=timeout)
     if not answer.signed:

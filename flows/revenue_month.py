@@ -10,15 +10,16 @@ from datetime import datetime
 from pathlib import Path
 
 from blocks.lines.totals import data_lines
+
+from blocks.office import Office
+from flows.fulfilment import send_due
 from reports.act import act_pdf, reward_invoice_pdf
 from reports.reconciliation import statement_pdf, statement_xlsx
 from reports.revenue_data import data_xlsx
 from reports.revenue_picture import picture_pdf, revenue_markdown
+from tasks.documents import keep_document
 from tasks.revenue_draft import Draft, draft
 from tasks.revenue_make import Rendered, final_draft, keep_act_documents, make_out, record_data, undocumented
-
-from blocks.office import Office
-from flows.fulfilment import send_due
 
 Tell = Callable[[str, int], None]
 """What is being done, and how much of all is done, in percent."""
@@ -49,7 +50,7 @@ def workbook(drafted: Draft, scratch: Path) -> bytes:
 
 
 def documents(drafted: Draft) -> list[Rendered]:
-    """What is signed and looked at: the act, its invoice, the statement of differences, the picture."""
+    """What is signed: the act, its invoice, the statement of differences."""
     act, statement = drafted.act, drafted.statement
     name = drafted.ref.replace("/", "-")
     made = [Rendered("act", f"Акт оказанных услуг {act.number}", f"act-{name}.pdf", PDF, act_pdf(act))]
@@ -62,16 +63,18 @@ def documents(drafted: Draft) -> list[Rendered]:
             Rendered("statement", title, f"reconciliation-{name}.pdf", PDF, statement_pdf(statement)),
             Rendered("statement-xlsx", title, f"reconciliation-{name}.xlsx", XLSX, statement_xlsx(statement)),
         ]
-    made.append(
-        Rendered("picture", f"Доход за {drafted.month}", f"revenue-{name}.pdf", PDF, picture_pdf(drafted.picture))
-    )
     return made
+
+
+def picture(drafted: Draft) -> Rendered:
+    """The month as a manager looks at it."""
+    name = f"revenue-{drafted.ref.replace('/', '-')}.pdf"
+    return Rendered("picture", f"Доход за {drafted.month}", name, PDF, picture_pdf(drafted.picture))
 
 
 def story(drafted: Draft) -> str:
     """The month for people, as Markdown."""
-    result = drafted.statement.result if drafted.statement else None
-    return revenue_markdown(drafted.act, result, drafted.obstacles)
+    return revenue_markdown(drafted.act, drafted.statement, drafted.obstacles)
 
 
 def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell) -> Outcome:
@@ -87,6 +90,7 @@ def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell)
         if dry_run:
             tell("rendering the documents", 80)
             documents(drafted)
+            picture(drafted)
             return Outcome(ref, made=False, obstacles=drafted.obstacles, markdown=story(drafted))
         record_data(office, drafted, data, now=now)
         if not drafted.obstacles:
@@ -101,5 +105,16 @@ def finish(office: Office, *, now: datetime) -> None:
     """Archive and send the documents of every act that was made out, also by a worker that was killed after it."""
     for ref in undocumented(office):
         with scratch_folder() as scratch:
-            keep_act_documents(office, ref, documents(final_draft(office, ref, scratch=scratch)), now=now)
+            final = final_draft(office, ref, scratch)
+            shown = picture(final)
+            keep_document(
+                office,
+                key=f"ocp-act:{ref}:{shown.kind}",
+                title=shown.title,
+                file_name=shown.file_name,
+                media_type=shown.media_type,
+                content=shown.content,
+                now=now,
+            )
+            keep_act_documents(office, ref, documents(final), now=now)
     send_due(office, now=now)

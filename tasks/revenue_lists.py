@@ -12,13 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from blocks.lines.totals import merge_lists
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound, Transient
 from blocks.ledger import Act, LineFile, reading, transaction
 from blocks.lines.reading import ReadList, read_list
-from blocks.lines.totals import merge_lists
 from blocks.office import Office
 from tasks.invoice_lines import export_month
 from tasks.revenue_forms import ListForm

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from tasks.revenue_draft import Draft, Head
-    from tasks.revenue_history import Earlier
-
     from blocks.settings import Settings
     from blocks.terms.ocp_tariffs import TariffTable
+    from tasks.revenue_draft import Draft, Head
+    from tasks.revenue_history import Earlier
 
 app = typer.Typer()
 
@@ -41,18 +41,27 @@ def revenue(  # noqa: PLR0917 - typer reads options from parameters
     DOGOVOR_* settings.
     """
     from blocks.settings import load_settings
-    from flows.revenue_month import documents, scratch_folder, story, workbook
+    from flows.revenue_month import documents, picture, scratch_folder, story, workbook
     from tasks.revenue_split_file import SplitFile
 
     settings = load_settings()
     head = _head(settings, month, number, dated)
     with scratch_folder() as scratch:
-        drafted = _drafted(settings.ocp_tariffs, head, lines, operator, words, earlier or (), scratch)
+        read = partial(_read, month=month, tariffs=settings.ocp_tariffs, scratch=scratch)
+        drafted = _drafted(
+            read("ours", lines),
+            read("operator", operator) if operator else None,
+            head=head,
+            tariffs=settings.ocp_tariffs,
+            words=words,
+            earlier=earlier or (),
+            scratch=scratch,
+        )
         typer.echo(story(drafted))
         if number and drafted.obstacles:
             raise typer.Exit(1)
         files = {f"data-{month}.xlsx": workbook(drafted, scratch)}
-        files |= {one.file_name: one.content for one in documents(drafted)}
+        files |= {one.file_name: one.content for one in [*documents(drafted), picture(drafted)]}
         files["split.json"] = SplitFile.of(drafted).model_dump_json(indent=1).encode()
         out.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -64,9 +73,9 @@ def _head(settings: Settings, month: str, number: str, dated: str) -> Head:
     from datetime import date
 
     from pydantic import TypeAdapter
-    from tasks.revenue_draft import Head, parties
 
     from blocks.terms.revenue import Month, last_day
+    from tasks.revenue_draft import Head, parties
 
     provider, operator = parties(settings)
     return Head(
@@ -81,45 +90,50 @@ def _head(settings: Settings, month: str, number: str, dated: str) -> Head:
     )
 
 
-def _drafted(
-    tariffs: TariffTable,
-    head: Head,
-    lines: Path,
-    operator: Path | None,
-    words: Path | None,
-    earlier: Sequence[Path],
-    scratch: Path,
-) -> Draft:
+def _read(side: Literal["ours", "operator"], path: Path, *, month: str, tariffs: TariffTable, scratch: Path) -> Path:
+    """A list in its canonical form."""
     from blocks.lines.reading import read_list
-    from pydantic import TypeAdapter
-    from tasks.revenue_draft import assemble, sha256_of
-
-    from blocks.terms.revenue import Settlement
 
     def tell(what: str) -> None:
         typer.echo(what, err=True)
 
-    ours, theirs = scratch / "ours.parquet", scratch / "operator.parquet"
-    read_list(lines, ours, month=head.month, tariffs=tariffs, side="ours", scratch=scratch, tell=tell)
-    if operator is not None:
-        read_list(operator, theirs, month=head.month, tariffs=tariffs, side="operator", scratch=scratch, tell=tell)
+    target = scratch / f"{side}.parquet"
+    read_list(path, target, month=month, tariffs=tariffs, side=side, scratch=scratch, tell=tell)
+    return target
+
+
+def _drafted(
+    ours: Path,
+    theirs: Path | None,
+    *,
+    head: Head,
+    tariffs: TariffTable,
+    words: Path | None,
+    earlier: Sequence[Path],
+    scratch: Path,
+) -> Draft:
+    from pydantic import TypeAdapter
+
+    from blocks.terms.revenue import Settlement
+    from tasks.revenue_draft import assemble
+    from tasks.revenue_lists import sha256_of
+
     said = TypeAdapter(tuple[Settlement, ...]).validate_json(words.read_bytes()) if words else ()
     return assemble(
         ours,
-        theirs if operator else None,
+        theirs,
         head=head,
         tariffs=tariffs,
         scratch=scratch,
         settlements=said,
-        without_list=[] if operator else [sha256_of(ours)],
+        without_list=[] if theirs else [sha256_of(ours)],
         history=lambda months: _history(months, earlier),
     )
 
 
 def _history(months: frozenset[str], paths: Sequence[Path]) -> Earlier:
-    from tasks.revenue_history import Earlier
-
     from blocks.terms.revenue import SplitRow, Total, month_of
+    from tasks.revenue_history import Earlier
     from tasks.revenue_split_file import SplitFile
 
     before: dict[str, list[Total]] = defaultdict(list)
