@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import Literal
-from uuid import UUID
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import acreate_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import AwareDatetime
@@ -29,31 +28,28 @@ SIGNING_DAYS = 60
 _SIDES: tuple[Literal["us", "operator"], ...] = ("us", "operator")
 
 
-def _progress() -> revenue_month.Tell:
-    logger = get_run_logger()
-    artifact = create_progress_artifact(progress=0, key="revenue-progress", description="The month's split")
-    if not isinstance(artifact, UUID):
-        raise TypeError("progress is told from a thread of its own")
+async def _progress(ref: str) -> revenue_month.Tell:
+    """A bar in the UI that work in another thread moves."""
+    logger, loop = get_run_logger(), asyncio.get_running_loop()
+    bar = await acreate_progress_artifact(progress=0, key=f"{_key(ref)}-progress", description=ref)
 
     def tell(what: str, percent: int) -> None:
-        logger.info("%s", what)
-        update_progress_artifact(artifact, progress=percent, description=what)
+        logger.info("%s: %s", ref, what)
+        moved = aupdate_progress_artifact(bar, progress=percent, description=f"{ref}: {what}")
+        asyncio.run_coroutine_threadsafe(moved, loop).result()
 
     return tell
 
 
+def _key(ref: str) -> str:
+    return f"revenue-{ref.replace('/', '-')}"
+
+
 async def _split(ref: str, now: datetime, *, dry_run: bool) -> revenue_month.Outcome:
     """Take a month as far as it goes, show it, and ask for the signatures it waits for."""
-
-    def work() -> revenue_month.Outcome:
-        tell = _progress()
-        outcome = revenue_month.split(runtime.office(), ref, now=now, dry_run=dry_run, tell=tell)
-        tell("done", 100)
-        return outcome
-
-    outcome = await asyncio.to_thread(work)
-    key = f"revenue-{ref.replace('/', '-')}"
-    await acreate_markdown_artifact(key=key, markdown=outcome.markdown, description=f"ОЦП, {ref}")
+    tell = await _progress(ref)
+    outcome = await asyncio.to_thread(revenue_month.split, runtime.office(), ref, now=now, dry_run=dry_run, tell=tell)
+    await acreate_markdown_artifact(key=_key(ref), markdown=outcome.markdown, description=f"ОЦП, {ref}")
     if outcome.made:
         await _ask_signatures(ref)
     return outcome

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from blocks.lines.totals import data_lines
-
 from blocks.office import Office
 from flows.fulfilment import send_due
 from reports.act import act_pdf, reward_invoice_pdf
@@ -91,6 +90,7 @@ def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell)
             tell("rendering the documents", 80)
             documents(drafted)
             picture(drafted)
+            tell("done: a dry run", 100)
             return Outcome(ref, made=False, obstacles=drafted.obstacles, markdown=story(drafted))
         record_data(office, drafted, data, now=now)
         if not drafted.obstacles:
@@ -98,6 +98,7 @@ def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell)
             make_out(office, drafted, now=now)
     tell("rendering and sending the documents", 80)
     finish(office, now=now)
+    tell("done", 100)
     return Outcome(ref, made=not drafted.obstacles, obstacles=drafted.obstacles, markdown=story(drafted))
 
 
