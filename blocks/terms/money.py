@@ -95,7 +95,7 @@ class Money(BaseModel):
 
     def times(self, ratio: Fraction | int) -> Money:
         """This amount times an exact ratio, rounded half up (away from zero) to minor units once."""
-        return Money.from_minor(half_up(self.minor * Fraction(ratio)), self.currency)
+        return Money.from_minor(half_up(Fraction(self.minor) * ratio), self.currency)
 
     def split(self, weights: Sequence[int]) -> list[Money]:
         """Parts in proportion to whole weights, by largest remainder (ties to the earlier part); they sum to the whole.

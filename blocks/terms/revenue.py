@@ -90,7 +90,7 @@ class Cause(StrEnum):
 
 
 class Figures(Frozen):
-    """What is compared of a line. `income_minor` and `vat_minor` are signed as the line counts, 0 where it does not."""
+    """What is compared of a line. `income_minor` is signed as it counts; `vat_minor` stands as the line states it."""
 
     invoice: str
     customer: str

@@ -227,12 +227,12 @@ def settle(result: Reconciliation, settlements: Sequence[Settlement]) -> Settled
 
 
 def _total(figures: Figures, sign: int) -> Total:
-    counted = counts(figures.state, corrects=bool(figures.income_minor or figures.vat_minor))
+    counted = counts(figures.state, corrects=figures.income_minor != 0)
     return Total(
         tariff=figures.tariff,
         begins_on=figures.begins_on,
         ends_on=figures.ends_on,
         lines=sign * abs(counted),
         income_minor=sign * figures.income_minor,
-        vat_minor=sign * figures.vat_minor,
+        vat_minor=sign * counted * figures.vat_minor,
     )

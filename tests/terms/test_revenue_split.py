@@ -538,21 +538,24 @@ def test_an_accepted_duplicate_counts_as_often_as_the_operator_lists_it() -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "income", "lines"),
+    ("state", "income", "vat", "lines", "counted_vat"),
     [
-        (LineState.ISSUED, 0, 1),
-        (LineState.PAID, 10, 1),
-        (LineState.CORRECTION, -10, 1),
-        (LineState.REFUNDED, -10, 1),
-        (LineState.REFUNDED, 0, 0),
-        (LineState.CANCELLED, 0, 0),
+        (LineState.ISSUED, 0, 0, 1, 0),
+        (LineState.PAID, 100, 16, 1, 16),
+        (LineState.CORRECTION, -100, -16, 1, -16),
+        (LineState.REFUNDED, -100, 16, 1, -16),
+        (LineState.REFUNDED, 0, 16, 0, 0),
+        (LineState.CANCELLED, 0, 16, 0, 0),
     ],
 )
-def test_an_accepted_line_is_counted_where_it_counts(state: LineState, income: int, lines: int) -> None:
-    one = difference("5", Cause.MISSING_AT_US, [], [figures(income, 0, state=state)])
+def test_an_accepted_line_and_its_vat_count_where_the_line_counts(
+    state: LineState, income: int, vat: int, lines: int, counted_vat: int
+) -> None:
+    one = difference("5", Cause.MISSING_AT_US, [], [figures(income, vat, state=state)])
     settled = settle(RESULT.model_copy(update={"differences": (one,)}), [word(Way.ACCEPTED, Cause.MISSING_AT_US)])
     assert sum(adjusted.lines for adjusted in settled.adjustments) == lines
     assert sum(adjusted.income_minor for adjusted in settled.adjustments) == income
+    assert sum(adjusted.vat_minor for adjusted in settled.adjustments) == counted_vat
 
 
 def test_the_last_word_on_a_line_or_a_cause_holds() -> None:
