@@ -29,7 +29,7 @@ class TariffVersion(Frozen):
     """
 
     since: date
-    price: Amount | None = None
+    price: Annotated[Amount, Field(ge=0)] | None = None
     fee_bp: Annotated[int, Field(ge=0, le=10_000)] = FEE_BP
 
 
