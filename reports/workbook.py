@@ -26,7 +26,6 @@ A4, A3 = 9, 8
 
 _DAY_ZERO = date(1899, 12, 30)
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-_OPTIONS = {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
 _MONEY = "#,##0.00;[Red]−#,##0.00"
 _CELL: dict[str, Any] = {"valign": "top", "bottom": 7, "bottom_color": "#C8CED4"}
 _TEXT = _CELL | {"text_wrap": True, "align": "left", "indent": 1}
@@ -86,7 +85,7 @@ class Page:
             return
         name = "quoted" if look == "text" and value.startswith(_FORMULA_SIGNS) else look
         self.sheet.write_string(row, column, value[:LONGEST_CELL], self.looks[name])
-        if column < len(self._widths) and len(value) > self._widths[column]:
+        if look == "text" and column < len(self._widths) and len(value) > self._widths[column]:
             self._grow(row, _lines(value, self._widths[column]))
 
     def _grow(self, row: int, lines: int) -> None:
@@ -163,7 +162,7 @@ class Book:
 
     def __init__(self, target: Any, *, title: str, created: datetime, long: bool, looks: Mapping[str, Any]) -> None:
         memory = "constant_memory" if long else "in_memory"
-        self._book = Workbook(target, {**_OPTIONS, memory: True})
+        self._book = Workbook(target, {memory: True})
         self._book.set_properties({"title": title, "created": created})
         self._looks = {name: self._book.add_format(look) for name, look in (_LOOKS | dict(looks)).items()}
 

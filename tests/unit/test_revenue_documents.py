@@ -337,7 +337,9 @@ def test_a_statement_of_many_differences_lists_the_first_and_counts_the_rest() -
 
 def test_a_line_repeated_many_times_is_shown_in_short() -> None:
     often = difference("L-1", Cause.DUPLICATE, ours=[figures()], theirs=[figures()] * 1_000)
-    assert "и ещё 995" in text_of(statement_pdf(statement([often])))
+    text = text_of(statement_pdf(statement([often])))
+    assert "и ещё 995" in text
+    assert text.count("выставлен") == 6
 
 
 def test_a_statement_of_equal_lists_says_that_they_are() -> None:

@@ -145,6 +145,14 @@ def test_the_largest_amount_of_a_number_is_exact_to_the_tiyn() -> None:
     assert not book["Сводка"]["A6"].value
 
 
+def test_amounts_whose_sum_is_too_large_for_a_number_have_no_formula() -> None:
+    half = EXACT_BELOW // 2
+    lines = [data_line(0, net_minor=half), data_line(1, net_minor=half)]
+    page = opened(made(lines))["Сводка"]
+    assert page["G7"].value == "10 000 000 000 000,00*".replace(" ", "\xa0")
+    assert page["G9"].value == half / 100
+
+
 def test_large_lines_that_cancel_out_in_a_sum_are_refused() -> None:
     lines = [data_line(0, state="correction", net_minor=sign * EXACT_BELOW, corrects="L-9") for sign in (1, -1)]
     with pytest.raises(ValueError, match="cancel each other out"):
@@ -170,7 +178,7 @@ def test_lines_that_are_not_those_of_the_sums_are_refused(changed: dict[str, Any
 
 def test_a_line_too_many_or_too_few_is_refused() -> None:
     lines = [data_line(0), data_line(1)]
-    for other in ([*lines, lines[0]], lines[:1]):
+    for other in ([*lines, lines[0]], [*lines, data_line(0, service="Другая")], lines[:1]):
         with pytest.raises(ValueError, match="sum"):
             data_xlsx(invoice_data(lines), other)
     with pytest.raises(ValueError, match="number of lines"):
@@ -272,8 +280,9 @@ def test_a_statement_whose_differences_do_not_add_up_is_refused(change: dict[str
 
 
 def test_a_statement_that_miscounts_what_is_open_is_refused() -> None:
-    with pytest.raises(ValueError, match="open differences"):
-        statement_xlsx(statement(words=[word(Cause.AMOUNT, Way.ACCEPTED)], unsettled=8))
+    for unsettled in (5, 7):
+        with pytest.raises(ValueError, match="open differences"):
+            statement_xlsx(statement(words=[word(Cause.AMOUNT, Way.ACCEPTED)], unsettled=unsettled))
 
 
 def test_data_of_a_month_name_their_sides_period_and_agreement() -> None:
