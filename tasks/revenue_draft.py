@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
-from blocks.ledger import Document, reading
+from blocks.ledger import Act, reading
 from blocks.lines import comparing, totals
 from blocks.office import Office
 from blocks.settings import Settings
@@ -37,7 +36,9 @@ from tasks.revenue_history import (
     NOTHING_EARLIER,
     PICTURED,
     Earlier,
+    Sides,
     basis_of,
+    data_given,
     earlier,
     no_list_for,
     replaced_by,
@@ -57,9 +58,7 @@ class Head:
     reason: str
     number: str
     dated: date
-    agreement: str
-    provider: Party
-    operator: Party
+    sides: Sides
 
     @property
     def ref(self) -> str:
@@ -207,7 +206,7 @@ def compose(head: Head, counted: Counted, *, obstacles: Iterable[str] = (), data
 
 
 def _sides(head: Head) -> dict[str, Any]:
-    return {"month": head.month, "agreement": head.agreement, "provider": head.provider, "operator": head.operator}
+    return {"month": head.month, **{name: getattr(head.sides, name) for name in Sides.model_fields}}
 
 
 def _statement(head: Head, counted: Counted) -> ReconciliationView | None:
@@ -240,22 +239,23 @@ def _picture(head: Head, counted: Counted) -> RevenuePicture:
     return RevenuePicture(
         month=head.month,
         dated=head.dated,
-        provider=head.provider.name,
+        provider=head.sides.provider.name,
         services=(*counted.earlier.services, *services_of(head.month, counted.sums)),
         shares=tuple(shares[month] for month in sorted(shares)),
         reconciliation=counted.result,
     )
 
 
-def parties(settings: Settings) -> tuple[Party, Party]:
-    """The Provider and the Operator as the settings name them."""
-    return (
-        Party(
+def sides_of(settings: Settings) -> Sides:
+    """The agreement, the Provider and the Operator as the settings name them."""
+    return Sides(
+        agreement=settings.ocp_agreement,
+        provider=Party(
             name=settings.provider_name,
             requisites=settings.provider_requisites,
             signatory=settings.provider_signatory,
         ),
-        Party(
+        operator=Party(
             name=settings.ocp_operator_name,
             requisites=settings.ocp_operator_requisites,
             signatory=settings.ocp_operator_signatory,
@@ -263,9 +263,9 @@ def parties(settings: Settings) -> tuple[Party, Party]:
     )
 
 
-def data_key(ref: str, ours_sha256: str) -> str:
-    """The key of the data on invoices: one for each list that it was made of."""
-    return f"ocp-data:{ref}:{ours_sha256[:8]}"
+def head_of(act: Act, *, number: str, dated: date, sides: Sides) -> Head:
+    """The head of an act's documents."""
+    return Head(month=act.month, edition=act.edition, reason=act.reason, number=number, dated=dated, sides=sides)
 
 
 def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
@@ -274,41 +274,24 @@ def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
     Data on invoices that was given keeps its day. Raises NotFound, Refused("made") for an act that is made out, and
     what `our_list` and `assemble` raise.
     """
+    today = local_date(now, ASTANA)
     with reading(office.sessions) as session:
         act = find_unmade(session, ref)
         basis = basis_of(session, act)
         settlements, without_list = settlements_of(session, act), no_list_for(session, act)
         replaced = replaced_by(session, act)
-    provider, operator = parties(office.settings)
-    head = Head(
-        month=act.month,
-        edition=act.edition,
-        reason=act.reason,
-        number="",
-        dated=local_date(now, ASTANA),
-        agreement=office.settings.ocp_agreement,
-        provider=provider,
-        operator=operator,
-    )
-
-    def history(months: frozenset[str]) -> Earlier:
-        with reading(office.sessions) as session:
-            return earlier(office, session, act, months)
-
     drafted = assemble(
         our_list(office, ref, scratch),
         operator_list(office, ref, scratch),
-        head=head,
+        head=head_of(act, number="", dated=today, sides=sides_of(office.settings)),
         tariffs=office.settings.ocp_tariffs,
         scratch=scratch,
         settlements=settlements,
         without_list=without_list,
         replaced=replaced,
-        history=history,
+        history=partial(earlier, office, act),
     )
     with reading(office.sessions) as session:
-        given = session.scalar(select(Document).where(Document.key == data_key(ref, drafted.ours_sha256)))
-    if given is not None:
-        dated = local_date(given.created_at, ASTANA)
-        drafted = replace(drafted, data=drafted.data.model_copy(update={"dated": dated}))
-    return replace(drafted, basis=basis)
+        given = data_given(session, ref, drafted.ours_sha256)
+    dated = local_date(given.created_at, ASTANA) if given else today
+    return replace(drafted, basis=basis, data=drafted.data.model_copy(update={"dated": dated}))

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound
-from blocks.ledger import Act, ActRow, ActTotal, DifferenceSettlement, Document, InvoiceLine, LineFile
+from blocks.ledger import Act, ActRow, ActTotal, DifferenceSettlement, Document, InvoiceLine, LineFile, reading
 from blocks.office import Office
 from blocks.terms.base import Frozen
 from blocks.terms.deadlines import months_later
@@ -24,15 +24,21 @@ PICTURED = 12
 """Months in the picture, the act's own included."""
 
 
+class Sides(Frozen):
+    """The agreement and its sides, as documents print them."""
+
+    agreement: str
+    provider: Party
+    operator: Party
+
+
 class ActFacts(Frozen):
     """What an act was made out of beside the ledger's rows, as the archive keeps it: whatever the settings say later.
 
     `data_dated` is the day of the data on invoices, `titles` are those of the tariff rows.
     """
 
-    agreement: str
-    provider: Party
-    operator: Party
+    sides: Sides
     data_dated: date
     titles: dict[str, str]
     sums: tuple[TariffLine, ...]
@@ -51,6 +57,23 @@ class Earlier:
 NOTHING_EARLIER = Earlier({}, {})
 
 
+def data_documents(session: Session, ref: str) -> list[Document]:
+    """The data on invoices given for an act, in the order in which it was given: the last holds."""
+    of_act = Document.key.startswith(f"ocp-data:{ref}:", autoescape=True)
+    return list(session.scalars(select(Document).where(of_act).order_by(Document.id)))
+
+
+def data_key(ref: str, ours_sha256: str, place: int) -> str:
+    """The key of the `place`-th data given for an act, made of that list of ours."""
+    return f"ocp-data:{ref}:{ours_sha256[:8]}:{place}"
+
+
+def data_given(session: Session, ref: str, ours_sha256: str) -> Document | None:
+    """The data last given for an act, if it was made of that list of ours."""
+    given = data_documents(session, ref)
+    return given[-1] if given and given[-1].key == data_key(ref, ours_sha256, len(given)) else None
+
+
 def facts_key(ref: str) -> str:
     """The key of the document that holds an act's facts."""
     return f"ocp-facts:{ref}"
@@ -64,16 +87,17 @@ def facts_document(office: Office, session: Session, ref: str) -> ActFacts:
     return ActFacts.model_validate_json(office.archive.get(document.sha256))
 
 
-def earlier(office: Office, session: Session, act: Act, months: Collection[str]) -> Earlier:
+def earlier(office: Office, act: Act, months: Collection[str]) -> Earlier:
     """What the acts hold that were made out before this one; before now, where it is not made out itself."""
-    made = _made_before(act)
     before: dict[str, list[Total]] = defaultdict(list)
     acted: dict[str, list[SplitRow]] = defaultdict(list)
-    for total in session.scalars(select(ActTotal).join(Act).where(made, ActTotal.month_of.in_(months))):
-        before[total.month_of].append(total_of(total))
-    for row in session.scalars(select(ActRow).join(Act).where(made, ActRow.month_of.in_(months))):
-        acted[row.month_of].append(split_row(row))
-    return Earlier(before, acted, _services(office, session, act), _shares(session, act))
+    made = _made_before(act)
+    with reading(office.sessions) as session:
+        for total in session.scalars(select(ActTotal).join(Act).where(made, ActTotal.month_of.in_(months))):
+            before[total.month_of].append(total_of(total))
+        for row in session.scalars(select(ActRow).join(Act).where(made, ActRow.month_of.in_(months))):
+            acted[row.month_of].append(split_row(row))
+        return Earlier(before, acted, _services(office, session, act), _shares(session, act))
 
 
 def _made_before(act: Act) -> ColumnElement[bool]:

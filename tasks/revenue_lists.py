@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 
 from blocks.lines.totals import merge_lists
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Transient
+from blocks.errors import NotFound
 from blocks.ledger import Act, LineFile, reading, transaction
 from blocks.lines.reading import ReadList, read_list
 from blocks.office import Office
@@ -40,34 +41,28 @@ def take_list(office: Office, form: ListForm, *, now: datetime, tell: Callable[[
     """Check a list whole, keep it as it came and in its canonical form, and put it on record for an act.
 
     The file that was taken last for that side changes nothing. `tell` hears of the progress of long files. Raises
-    NotFound for an act or a file, Refused("made") for an act made out, BadList for a list with faults, Transient for a
-    file that changes meanwhile; then nothing is on record.
+    NotFound for an act or a file, Refused("made") for an act made out, BadList for a list with faults; then nothing is
+    on record.
     """
     source = _source(office, form.file)
     with reading(office.sessions) as session:
         act = find_unmade(session, form.act)
-        month, known = act.month, _latest(session, act, form.side)
-    if known is not None and known.act_id == act.id and known.sha256 == sha256_of(source):
-        return Taken(known.lines, new=False)
+        month, known = act.month, _taken_last(session, act, form.side)
     with TemporaryDirectory(prefix="dogovor-") as folder:
         scratch = Path(folder)
-        target = scratch / "canonical.parquet"
-        read = read_list(
-            source,
-            target,
-            month=month,
-            tariffs=office.settings.ocp_tariffs,
-            side=form.side,
-            scratch=scratch,
-            tell=tell,
-        )
-        if office.archive.put_file(source) != read.sha256 or office.archive.put_file(target) != read.parquet_sha256:
-            raise Transient(f"{form.file} changed while it was read")
+        copy, target = scratch / "list", scratch / "canonical.parquet"
+        copyfile(source, copy)  # what is checked is what is kept, whatever happens to the file meanwhile
+        if known is not None and known.sha256 == sha256_of(copy):
+            return Taken(known.lines, new=False)
+        tariffs = office.settings.ocp_tariffs
+        read = read_list(copy, target, month=month, tariffs=tariffs, side=form.side, scratch=scratch, tell=tell)
+        office.archive.put_file(copy)
+        office.archive.put_file(target)
     with transaction(office.sessions) as session:
         act = find_unmade(session, form.act, lock=True)
-        latest = _latest(session, act, form.side)
-        if latest is not None and latest.act_id == act.id and latest.sha256 == read.sha256:
-            return Taken(latest.lines, new=False)
+        known = _taken_last(session, act, form.side)
+        if known is not None and known.sha256 == read.sha256:
+            return Taken(known.lines, new=False)
         _record(session, act, form, read, now=now)
     return Taken(read.lines, new=True)
 
@@ -98,21 +93,16 @@ def _source(office: Office, name: str) -> Path:
     return source
 
 
-def _latest(session: Session, act: Act, side: str) -> LineFile | None:
+def _taken_last(session: Session, act: Act, side: str) -> LineFile | None:
+    """The list of a side that this act itself was given last."""
+    own = select(LineFile).where(LineFile.act_id == act.id, LineFile.side == side)
+    return session.scalar(own.order_by(LineFile.id.desc()).limit(1))
+
+
+def _held(session: Session, act: Act, side: str) -> LineFile | None:
     """The list of a side that holds for an act: its own, or the one of an earlier edition."""
-    return session.scalar(
-        select(LineFile)
-        .join(Act)
-        .where(Act.month == act.month, Act.edition <= act.edition, LineFile.side == side)
-        .order_by(LineFile.id.desc())
-        .limit(1)
-    )
-
-
-def held_list(session: Session, act: Act, side: str) -> LineFile | None:
-    """The list of a side that holds for an act; `whole` only where the act itself was made out of it."""
-    found = _latest(session, act, side)
-    return None if found is not None and side == WHOLE and found.act_id != act.id else found
+    of_month = select(LineFile).join(Act).where(Act.month == act.month, Act.edition <= act.edition)
+    return session.scalar(of_month.where(LineFile.side == side).order_by(LineFile.id.desc()).limit(1))
 
 
 def our_list(office: Office, ref: str, scratch: Path) -> Path:
@@ -124,8 +114,8 @@ def our_list(office: Office, ref: str, scratch: Path) -> Path:
     ledger, target = scratch / "ledger.parquet", scratch / "ours.parquet"
     with reading(office.sessions) as session:
         act = find_act(session, ref)
-        whole = held_list(session, act, WHOLE)
-        file = whole or held_list(session, act, OURS)
+        whole = _taken_last(session, act, WHOLE)
+        file = whole or _held(session, act, OURS)
         recorded = 0 if whole else export_month(session, "OCP", act.month, ledger)
     if file is None:
         return ledger.replace(target)
@@ -138,7 +128,7 @@ def our_list(office: Office, ref: str, scratch: Path) -> Path:
 def operator_list(office: Office, ref: str, scratch: Path) -> Path | None:
     """The Operator's list of an act, canonical, in `scratch`; None when there is none. Raises NotFound."""
     with reading(office.sessions) as session:
-        file = held_list(session, find_act(session, ref), OPERATOR)
+        file = _held(session, find_act(session, ref), OPERATOR)
     return None if file is None else _fetch(office, file, scratch / "operator.parquet")
 
 

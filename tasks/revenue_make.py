@@ -19,7 +19,6 @@ from blocks.ledger import (
     ActState,
     ActTotal,
     Base,
-    Document,
     LineFile,
     Notice,
     one_at_a_time,
@@ -36,10 +35,14 @@ from blocks.terms.zones import ASTANA
 from tasks.documents import carried_by_mail, file_document
 from tasks.invoice_lines import lines_lock
 from tasks.obligations import open_obligation
-from tasks.revenue_draft import Counted, Draft, Head, compare, compose, data_key
+from tasks.revenue_draft import Counted, Draft, compare, compose, head_of
 from tasks.revenue_history import (
     ActFacts,
+    Sides,
     basis_of,
+    data_documents,
+    data_given,
+    data_key,
     earlier,
     facts_document,
     facts_key,
@@ -78,7 +81,7 @@ class Rendered:
 
 
 def record_data(office: Office, draft: Draft, xlsx: bytes, *, now: datetime) -> None:
-    """Keep the data on invoices and send it to the Operator (OCP-P5.2), once for each list of ours.
+    """Keep the data on invoices and send it to the Operator (OCP-P5.2), when they are not what was given last.
 
     Its obligation is fulfilled when the letter is proven delivered. Raises Refused("made") for an act that is made out.
     """
@@ -92,19 +95,19 @@ def record_data(office: Office, draft: Draft, xlsx: bytes, *, now: datetime) -> 
     kept = office.archive.put(xlsx)
     with transaction(office.sessions) as session:
         act = find_unmade(session, draft.ref, lock=True)
-        key = data_key(draft.ref, draft.ours_sha256)
-        if session.scalar(select(Document.id).where(Document.key == key)) is not None:
+        if data_given(session, draft.ref, draft.ours_sha256) is not None:
             return
+        given = len(data_documents(session, draft.ref))
+        key = data_key(draft.ref, draft.ours_sha256, given + 1)
         _file(session, key, document, kept, now)
-        again = act.reported_at is not None
         act.state, act.reported_at = ActState.REPORTED, act.reported_at or now
         tell_partner(
             office,
             session,
             act,
             kind="ocp_data",
-            key=f"ocp_data:{draft.ref}:{draft.ours_sha256[:8]}",
-            facts={"again": again, "lines": draft.data.lines, "files": _files({key: document})},
+            key=key,
+            facts={"again": given > 0 or act.edition > 0, "lines": draft.data.lines, "files": _files({key: document})},
             now=now,
             obligation=obligation_of(session, draft.ref, SEND_DATA),
             documents=[key],
@@ -161,7 +164,7 @@ def make_out(office: Office, draft: Draft, *, now: datetime) -> None:
             return
         if basis_of(session, act) != draft.basis:
             raise Refused("stale", f"{draft.ref}: lists, words or acts came after the draft")
-        if session.scalar(select(Document.id).where(Document.key == data_key(draft.ref, whole))) is None:
+        if data_given(session, draft.ref, whole) is None:
             raise Refused("data", f"{draft.ref}: the Operator was not given the data on these invoices")
         document = Rendered("facts", f"Основа акта {draft.ref}", f"facts-{act.id}.json", "application/json", content)
         _file(session, facts_key(draft.ref), document, facts_sha256, now)
@@ -174,9 +177,7 @@ def make_out(office: Office, draft: Draft, *, now: datetime) -> None:
 
 def _facts(draft: Draft) -> ActFacts:
     return ActFacts(
-        agreement=draft.act.agreement,
-        provider=draft.act.provider,
-        operator=draft.act.operator,
+        sides=Sides(agreement=draft.act.agreement, provider=draft.act.provider, operator=draft.act.operator),
         data_dated=draft.data.dated,
         titles=draft.act.titles,
         sums=draft.data.sums,
@@ -264,20 +265,8 @@ def final_draft(office: Office, ref: str, scratch: Path) -> Draft:
         rows = session.scalars(select(ActRow).where(ActRow.act_id == act.id).order_by(ActRow.position)).all()
         sums = session.scalars(select(ActTotal).where(ActTotal.act_id == act.id).order_by(ActTotal.position)).all()
         settlements = settlements_of(session, act)
-        before = earlier(office, session, act, ())
     ours, theirs = our_list(office, ref, scratch), operator_list(office, ref, scratch)
     whole = sha256_of(ours)
-    result = None if theirs is None else compare(ours, theirs, whole, month=act.month, scratch=scratch)
-    head = Head(
-        month=act.month,
-        edition=act.edition,
-        reason=act.reason,
-        number=number_of(act),
-        dated=local_date(act.made_at, ASTANA),
-        agreement=facts.agreement,
-        provider=facts.provider,
-        operator=facts.operator,
-    )
     counted = Counted(
         totals=tuple(total_of(row) for row in sums),
         rows=tuple(split_row(row) for row in rows),
@@ -285,9 +274,10 @@ def final_draft(office: Office, ref: str, scratch: Path) -> Draft:
         ours=ours,
         ours_sha256=whole,
         sums=facts.sums,
-        result=result,
+        result=None if theirs is None else compare(ours, theirs, whole, month=act.month, scratch=scratch),
         settlements=settlements,
         open=(),
-        earlier=before,
+        earlier=earlier(office, act, ()),
     )
+    head = head_of(act, number=number_of(act), dated=local_date(act.made_at, ASTANA), sides=facts.sides)
     return compose(head, counted, data_dated=facts.data_dated)

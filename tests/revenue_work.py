@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from sqlalchemy import select
 
@@ -22,6 +23,7 @@ from tasks.revenue_lists import Taken, take_list
 from tasks.revenue_make import Rendered, final_draft, keep_act_documents, make_out, record_data, undocumented
 from tasks.revenue_settling import settle_differences
 
+Row = TypeVar("Row", bound=Base)
 MONTH = "2026-10"
 MONDAY = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)  # 06:00 in Astana
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -157,7 +159,7 @@ def act_row(office: Office, ref: str = MONTH) -> Act:
         return session.scalars(select(Act).where(Act.month == month, Act.edition == int(edition or 0))).one()
 
 
-def all_of(office: Office, table: type[Base]) -> list[Base]:
+def all_of(office: Office, table: type[Row]) -> list[Row]:
     with reading(office.sessions) as session:
         return list(session.scalars(select(table)))
 

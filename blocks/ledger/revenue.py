@@ -116,6 +116,7 @@ class ActTotal(Base):
 class LineFile(Base):
     """Append-only: a list of lines taken for an act; of each side (`ours`, `operator`) the latest holds.
 
+    `whole` is our list with the ledger's own lines, as the act was made out of it.
     `sha256` is the file as it came, `parquet_sha256` its canonical form; both lie in the archive.
     """
 

@@ -16,6 +16,7 @@ from blocks.ledger import (
     ActRow,
     ActState,
     ActTotal,
+    Base,
     DifferenceSettlement,
     Document,
     LineFile,
@@ -33,7 +34,18 @@ from tests.revenue_work import act_row, all_of, final, told
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload(["tests.revenue_job"])
-TABLES = (Act, ActEvent, ActRow, ActTotal, DifferenceSettlement, Document, LineFile, Notice, Obligation, Payout)
+TABLES: tuple[type[Base], ...] = (
+    Act,
+    ActEvent,
+    ActRow,
+    ActTotal,
+    DifferenceSettlement,
+    Document,
+    LineFile,
+    Notice,
+    Obligation,
+    Payout,
+)
 
 
 def lives(settings: Settings, kill_at: int | None, moment: str) -> bool:

@@ -25,11 +25,10 @@ from blocks.office import Office
 from blocks.terms.ocp_tariffs import TariffTable, sandbox_tariffs
 from blocks.terms.revenue import Cause, Way
 from blocks.terms.revenue_split import split_month
-from blocks.terms.revenue_views import Party
 from flows.fulfilment import send_due
 from tasks import documents
 from tasks.revenue_acts import open_month, reopen
-from tasks.revenue_draft import Head, assemble, draft
+from tasks.revenue_draft import Head, assemble, draft, sides_of
 from tasks.revenue_forms import ReopenForm
 from tasks.revenue_history import split_row, total_of
 from tasks.revenue_lists import our_list
@@ -209,7 +208,6 @@ def test_ocp_p5_2_the_data_is_given_when_its_letter_is_delivered(opened: Office)
     assert given.state is ObligationState.FULFILLED
     assert (given.evidence or "").startswith(f"notice {letter.id} delivered")
     [document] = all_of(opened, Document)
-    assert isinstance(document, Document)
     assert opened.archive.get(document.sha256) == b"xlsx"
     assert b"ocp-data-2026-10.xlsx" in next(opened.settings.outbox.glob("*.eml")).read_bytes()
     assert told(opened) == ["opened", "list taken", "data sent"]
@@ -228,6 +226,23 @@ def test_ocp_p5_2_after_new_lines_the_corrected_data_is_given(opened: Office) ->
     assert act_row(opened).reported_at == MONDAY
     send_due(opened, now=tomorrow)
     assert [(letter.subject or "").split()[0] for letter in letters(opened, "ocp_data")] == ["Данные", "Исправленные"]
+
+
+@pytest.mark.clause("OCP-P5.2")
+def test_ocp_p5_2_data_that_is_right_again_is_given_again(opened: Office) -> None:
+    for lines in (OURS, BASE, OURS, OURS):
+        take(opened, lines)
+        record_data(opened, drafted(opened), lines.encode(), now=MONDAY)
+    assert [letter.facts["lines"] for letter in letters(opened, "ocp_data")] == [3, 1, 3]
+
+
+@pytest.mark.clause("OCP-P5.2")
+def test_ocp_p5_2_the_data_of_a_reopened_month_is_corrected_data(office: Office) -> None:
+    made(office)
+    ref = correction(office)
+    record_data(office, drafted(office, ref), b"xlsx", now=MONDAY + DAY)
+    assert [letter.facts["again"] for letter in letters(office, "ocp_data")] == [False, True]
+    assert owed(office, SEND_DATA, ref) is None
 
 
 @pytest.mark.clause("OCP-P5.2")
@@ -365,7 +380,7 @@ def test_acts_made_out_at_once_have_numbers_of_their_own(office: Office, tmp_pat
 @pytest.mark.clause("OCP-P5.4")
 def test_ocp_p5_4_a_correction_adds_what_makes_the_month_right_and_edits_nothing(office: Office) -> None:
     made(office)
-    first = {row.position: split_row(row) for row in all_of(office, ActRow) if isinstance(row, ActRow)}
+    first = {row.position: split_row(row) for row in all_of(office, ActRow)}
     ref = correction(office, reason="строка L2 выставлена дважды")
     two = KINO.replace("1,990.00,990.00,16,158.40", "2,990.00,1980.00,16,316.80")
     take(office, BASE + two + KINO.replace("L2", "L6"), ref=ref)
@@ -378,7 +393,6 @@ def test_ocp_p5_4_a_correction_adds_what_makes_the_month_right_and_edits_nothing
     assert rows_of(office, MONTH)["TV-KINO", date(2026, 10, 1)][1] == 297000
     assert ("CLOUD-50", date(2026, 10, 1)) not in rows_of(office, MONTH)
     for row in all_of(office, ActRow):
-        assert isinstance(row, ActRow)
         if row.act_id == 1:
             assert split_row(row) == first[row.position]
 
@@ -392,7 +406,7 @@ def test_ocp_p5_4_a_refund_reaches_back_as_a_row_of_the_next_act_and_a_later_cor
     november = in_month(KINO.replace("L2", "N1"), "2026-11") + refund
     december = datetime(2026, 12, 2, 1, 0, tzinfo=UTC)
     made(office, november, "2026-11", now=december)
-    rows = [row for row in all_of(office, ActRow) if isinstance(row, ActRow) and row.act_id == 2]
+    rows = [row for row in all_of(office, ActRow) if row.act_id == 2]
     # The fee of October alone becomes 2480.00 x 20 % = 496.00: 179.78 less, as the row of it was rounded up.
     assert [(row.month_of, row.tariff, row.income_minor, row.fee_minor) for row in rows] == [
         ("2026-11", "TV-KINO", 99000, 19800),
@@ -447,7 +461,7 @@ def test_documents_are_kept_and_sent_once_and_start_the_clock_of_signatures(open
     [sent] = letters(opened, "ocp_act")
     assert "ОЦП-2026-0001" in (sent.subject or "")
     assert "2\xa0603,22\xa0тенге" in (sent.body or "")
-    stored = {row.key: row.sha256 for row in all_of(opened, Document) if isinstance(row, Document)}
+    stored = {row.key: row.sha256 for row in all_of(opened, Document)}
     assert [opened.archive.get(stored[key]) for key in letter.documents] == [one.content for one in papers]
     signing = owed(opened, "have the act and its invoice signed by both")
     assert signing is not None
@@ -521,17 +535,8 @@ def test_the_picture_shows_the_months_of_a_year_by_service_and_by_share(office: 
 
 
 def test_a_month_is_put_together_without_a_ledger(opened: Office, tmp_path: Path) -> None:
-    side = Party(name="Сторона", requisites="", signatory="")
-    head = Head(
-        month=MONTH,
-        edition=0,
-        reason="",
-        number="",
-        dated=date(2026, 11, 2),
-        agreement="Договор",
-        provider=side,
-        operator=side,
-    )
+    sides = sides_of(opened.settings)
+    head = Head(month=MONTH, edition=0, reason="", number="", dated=date(2026, 11, 2), sides=sides)
     ours = our_list(opened, MONTH, tmp_path)
     found = assemble(ours, ours, head=head, tariffs=sandbox_tariffs(), scratch=tmp_path)
     assert (found.ref, found.act.reward_minor, found.obstacles) == (MONTH, 260322, ())
@@ -542,6 +547,6 @@ def test_the_list_that_an_act_was_made_out_of_is_kept_whole(opened: Office) -> N
     record(opened, [KINO.replace("L2", "L5")])
     say(opened, "no_list")
     report_and_make(opened)
-    [whole] = [row for row in all_of(opened, LineFile) if isinstance(row, LineFile) and row.side == "whole"]
+    [whole] = [row for row in all_of(opened, LineFile) if row.side == "whole"]
     assert whole.lines == 4
     assert opened.archive.get(whole.parquet_sha256)[:4] == b"PAR1"

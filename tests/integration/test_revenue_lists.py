@@ -74,7 +74,6 @@ def test_a_list_is_taken_once_and_kept_as_it_came_and_in_its_canonical_form(open
     assert (first.lines, first.new) == (3, True)
     assert (again.lines, again.new) == (3, False)
     [row] = all_of(opened, LineFile)
-    assert isinstance(row, LineFile)
     assert opened.archive.get(row.sha256) == (opened.settings.lists / row.name).read_bytes()
     assert opened.archive.get(row.parquet_sha256)[:4] == b"PAR1"
     assert (row.side, row.lines, row.who) == ("ours", 3, PERSON)
