@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from blocks.errors import Refused
 from blocks.ledger import InvoiceLine, one_at_a_time, transaction
 from blocks.office import Office
@@ -48,31 +50,35 @@ def record_lines(office: Office, source: str, form: LinesForm, *, received_at: d
     known (line, stated_at), "source" for a line of another source, "made_out" for a change of what an act that was
     made out already tells.
     """
-    agreement, names = form.agreement, {line.line for line in form.lines}
     with transaction(office.sessions) as session:
-        one_at_a_time(session, lines_lock(agreement))
-        stated = stated_before(session, agreement, names)
-        customers = {row.customer for rows in stated.values() for row in rows}
-        event = _Event(
-            source=source,
-            agreement=agreement,
-            received_at=received_at,
-            tariffs=office.settings.ocp_tariffs,
-            stated=stated,
-            made_out=months_made_out(session, agreement),
-            acted=acted_lines(session, agreement, names),
-            customers=known_customers(session, agreement, customers | {line.customer.lower() for line in form.lines}),
-        )
+        one_at_a_time(session, lines_lock(form.agreement))
+        event = _look_up(office, session, source, form, received_at)
         _refuse_bad(event, form)
         rows = [_as_row(event, line) for line in form.lines]
         added = [row for row in rows if row is not None]
         session.add_all(added)
         session.flush()
-        if agreement == "SSL":
+        if form.agreement == "SSL":
             statements = [row for line in added for row in event.stated[line.line]]
             touched = {ActOf(row.month, event.customers[row.customer], row.currency) for row in statements}
             owe_acts(session, touched, now=received_at)
-    return Recorded(None, f"{agreement}: {len(added)} lines recorded, {len(rows) - len(added)} known before")
+    return Recorded(None, f"{form.agreement}: {len(added)} lines recorded, {len(rows) - len(added)} known before")
+
+
+def _look_up(office: Office, session: Session, source: str, form: LinesForm, received_at: datetime) -> _Event:
+    names = {line.line for line in form.lines}
+    stated = stated_before(session, form.agreement, names)
+    emails = {row.customer for rows in stated.values() for row in rows} | {line.customer.lower() for line in form.lines}
+    return _Event(
+        source=source,
+        agreement=form.agreement,
+        received_at=received_at,
+        tariffs=office.settings.ocp_tariffs,
+        stated=stated,
+        made_out=months_made_out(session, form.agreement),
+        acted=acted_lines(session, form.agreement, names),
+        customers=known_customers(session, form.agreement, emails),
+    )
 
 
 def _refuse_bad(event: _Event, form: LinesForm) -> None:

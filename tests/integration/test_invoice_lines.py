@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from blocks.office import Office
 from flows.gateway.edge import MAX_BODY
 from tasks.inbox import unpark
 from tasks.invoice_lines import current_lines, export_month, lines_of_customer
+from tasks.line_forms import LinesForm
+from tasks.line_statements import record_lines
 from tests.conftest import eventually
 from tests.gateway_server import gateway, signed
 from tests.invoice_lines import add_act, ocp_line, recorded, ssl_customer, ssl_line, state_lines
@@ -110,6 +113,24 @@ def test_a_line_belongs_to_its_source(office: Office) -> None:
     later = ocp_line(state="cancelled", stated_at=(NOW + MINUTE).isoformat())
     assert state_lines(office, later, source="other") == "L-1 is a line of another source"
     assert current(office)["L-1"].state == "issued"
+
+
+def test_a_line_of_the_same_name_under_another_agreement_is_another_line(office: Office) -> None:
+    ssl_customer(office)
+    state_lines(office, ocp_line("N-1"))
+    december = {"begins_on": "2026-12-01", "ends_on": "2026-12-01", "stated_at": (NOW + MINUTE).isoformat()}
+    state_lines(office, ssl_line("N-1", **december), agreement="SSL", source="other", at=NOW + MINUTE)
+    add_act(office, "2026-12", ActState.MADE)
+    state_lines(office, ssl_line("N-2", **december), agreement="SSL", at=NOW + MINUTE)
+    assert list(current(office)) == ["N-1"]
+    assert list(current(office, "2026-12", "SSL")) == ["N-1", "N-2"]
+
+
+def test_the_same_line_from_many_at_once_is_recorded_once(office: Office) -> None:
+    form = LinesForm.model_validate({"agreement": "OCP", "lines": [ocp_line(f"L-{n}") for n in range(20)]})
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: record_lines(office, "shop", form, received_at=NOW), range(6)))
+    assert recorded(office) == 20
 
 
 def test_a_line_keeps_what_it_corrects(office: Office) -> None:
