@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnClause
 
 from blocks.ledger import Act, ActState, InvoiceLine
 from blocks.lines.columns import SCHEMA
-from blocks.lines.rows import GROUP, write_rows
+from blocks.lines.rows import BATCH, write_rows
 from blocks.terms.lines import LineFacts
 from blocks.terms.revenue import LineState
 
@@ -64,7 +64,7 @@ def export_month(session: Session, agreement: str, month: str, target: Path) -> 
     The same lines give the same bytes; a month without lines gives a file without rows.
     """
     columns: list[ColumnClause[object]] = [getattr(InvoiceLine, name) for name in SCHEMA.names]
-    query = _of_month(session, agreement, month).with_only_columns(*columns).execution_options(yield_per=GROUP)
+    query = _of_month(session, agreement, month).with_only_columns(*columns).execution_options(yield_per=BATCH)
     return write_rows((tuple(row) for row in session.execute(query)), target)
 
 

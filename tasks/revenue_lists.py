@@ -13,13 +13,13 @@ from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
 
-from blocks.lines.totals import merge_lists
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound
 from blocks.ledger import Act, LineFile, reading, transaction
 from blocks.lines.reading import ReadList, read_list
+from blocks.lines.totals import merge_lists
 from blocks.office import Office
 from tasks.invoice_lines import export_month
 from tasks.revenue_forms import ListForm

@@ -75,18 +75,15 @@ def _head(settings: Settings, month: str, number: str, dated: str) -> Head:
     from pydantic import TypeAdapter
 
     from blocks.terms.revenue import Month, last_day
-    from tasks.revenue_draft import Head, parties
+    from tasks.revenue_draft import Head, sides_of
 
-    provider, operator = parties(settings)
     return Head(
         month=TypeAdapter(Month).validate_python(month),
         edition=0,
         reason="",
         number=number,
         dated=date.fromisoformat(dated) if dated else last_day(month),
-        agreement=settings.ocp_agreement,
-        provider=provider,
-        operator=operator,
+        sides=sides_of(settings),
     )
 
 
