@@ -21,11 +21,11 @@ from blocks.lines.cells import TEXTS
 from blocks.lines.csv_form import BOM, encoding_of, records, strict, widths
 from blocks.lines.headings import Batch, english
 
-PIECE = 16 * 1024 * 1024
+PIECE = 4 * 1024 * 1024
 """Bytes read at once; a row is shorter."""
 _HEAD = 64 * 1024
 _CR = 0x0D
-_ENDLESS = "the row does not end within 16 MB"
+_ENDLESS = "the row does not end within 4 MB"
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,15 @@ class CsvList:
             if fault is not None:
                 yield Batch(np.empty(0, np.int64), self._no_rows(), {(row + records(text[: fault[0]]), ""): fault[1]})
                 return
-            batch = self._parsed(text, row)
+            batch = self.parsed(text, row)
             yield batch
             row += len(batch.rows) + len(batch.faults)
 
     def _no_rows(self) -> dict[str, pa.Array]:
         return {key: pa.array([], pa.string()) for key in self.keys}
 
-    def _parsed(self, text: bytes, row: int) -> Batch:
+    def parsed(self, text: bytes, row: int) -> Batch:
+        """The rows of a strict piece, of which the first is that `row`; uneven ones are faults."""
         try:
             table = self._read(text)
         except pa.ArrowInvalid:

@@ -31,21 +31,30 @@ Bools = NDArray[np.bool_]
 _EPOCH = date(1970, 1, 1).toordinal()
 _STATES = list(LineState)
 _ORDER = {column: at for at, column in enumerate(["", *HEADINGS])}
-_PLAIN = (
-    "[\\x{20}-\\x{7e}\\x{ab}\\x{bb}\\x{c0}-\\x{24f}\\x{400}-\\x{4ff}\\x{2013}\\x{2014}\\x{2018}-\\x{201e}\\x{2116}]"
-)
-_REPEATING = {
-    "from": (cells.day, lambda day: day.toordinal() - _EPOCH),
-    "to": (cells.day, lambda day: day.toordinal() - _EPOCH),
-    "quantity": (cells.quantity, int),
-    "price": (cells.amount, int),
-    "net": (cells.amount, int),
-    "vat_rate": (cells.rate, int),
-    "vat": (cells.amount, int),
-    "state": (cells.state, _STATES.index),
-    "currency": (cells.currency, len),
-}
+PLAIN = "[\\x{20}-\\x{7e}\\x{ab}\\x{bb}\\x{c0}-\\x{24f}\\x{400}-\\x{4ff}\\x{2013}\\x{2014}\\x{2018}-\\x{201e}\\x{2116}]"
 _SMALL, _SUM, _VAT = 2**31, 2**51, 2**48
+
+
+def _days(text: str) -> int:
+    return cells.day(text).toordinal() - _EPOCH
+
+
+def _state(text: str) -> int:
+    return _STATES.index(cells.state(text))
+
+
+_REPEATING: dict[str, Callable[[str], int]] = {
+    "from": _days,
+    "to": _days,
+    "quantity": cells.quantity,
+    "price": cells.amount,
+    "net": cells.amount,
+    "vat_rate": cells.rate,
+    "vat": cells.amount,
+    "state": _state,
+    "currency": lambda text: len(cells.currency(text)),
+    "service": lambda text: len(cells.words(text, *cells.SERVICE)),
+}
 
 
 class _Coded:
@@ -127,7 +136,7 @@ class Quick:
 
     def check(self, batch: Batch) -> tuple[pa.Table, list[BadLine]]:
         """A table of SCHEMA with the rows of the batch, and the faults in order; with a fault the table is void."""
-        columns, good = self._accept(batch.columns, len(batch.rows))
+        columns, good = self.accept(batch.columns, len(batch.rows))
         found = [BadLine(row, column, reason) for (row, column), reason in batch.faults.items()]
         table = pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
         doubtful = np.flatnonzero(~good)
@@ -145,24 +154,20 @@ class Quick:
             row = int(batch.rows[place])
             line, faults = self._checks.line({key: column[at] for key, column in texts.items()})
             lines.append(line)
-            told = {column for number, column in batch.faults if number == row}
-            found += [BadLine(row, column, reason) for column, reason in faults if column not in told]
+            found += [BadLine(row, column, reason) for column, reason in faults if (row, column) not in batch.faults]
         return lines, found
 
-    def _accept(self, texts: Mapping[str, pa.Array], count: int) -> tuple[dict[str, Any], Bools]:
+    def accept(self, texts: Mapping[str, pa.Array], count: int) -> tuple[dict[str, Any], Bools]:
+        """Columns of SCHEMA for `count` rows of text, and for which rows they hold."""
         present = {key: texts[key] if key in texts else pa.array([""] * count, pa.string()) for key in HEADINGS}
-        coded = {
-            key: _Coded(present[key], lambda text, p=parse, n=number: n(p(text)))  # type: ignore[misc]
-            for key, (parse, number) in _REPEATING.items()
-        }
+        coded = {key: _Coded(present[key], parse) for key, parse in _REPEATING.items()}
         tariff = _Coded(present["tariff"], lambda text: self._prices.codes[self._checks.tariff(text).code])
-        service = _Coded(present["service"], lambda text: len(cells.words(text, *cells.SERVICE)))
         columns, good = self._words(present)
-        for one in (*coded.values(), tariff, service):
+        for one in (*coded.values(), tariff):
             good &= one.good
         columns |= self._numbers(coded)
         columns["tariff"] = _trimmed(tariff)
-        columns["service"] = _trimmed(service)
+        columns["service"] = _trimmed(coded["service"])
         columns["state"] = pa.array(_STATES, pa.string()).take(pa.array(columns["state"]))
         good &= self._related(coded, tariff.values, columns)
         return columns, good
@@ -178,7 +183,7 @@ class Quick:
             length = pc.utf8_length(array).to_numpy()
             good &= (length >= fewest) & (length <= most)
             if not pc.all(pc.ascii_is_printable(array), min_count=0).as_py():
-                good &= pc.match_substring_regex(array, f"^{_PLAIN}*$").to_numpy(zero_copy_only=False)
+                good &= pc.match_substring_regex(array, f"^{PLAIN}*$").to_numpy(zero_copy_only=False)
         return columns, good
 
     @staticmethod

@@ -79,7 +79,8 @@ class Repeats:
 
     def _hashes(self, ids: pa.Array) -> Hashes:
         relation = self._duckdb.from_arrow(pa.table({"id": ids}))
-        return np.asarray(relation.project("hash(id) AS hashed").fetchnumpy()["hashed"], np.uint64)
+        hashes = relation.project("hash(id) AS hashed").to_arrow_table()["hashed"]
+        return np.asarray(hashes.to_numpy(), np.uint64)
 
 
 def _ids(batch: Batch) -> pa.Array:

@@ -94,7 +94,7 @@ def test_a_row_longer_than_a_piece_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(csv_text, "PIECE", 400)
     (tmp_path / "list").write_bytes(HEAD + raw() + raw(line="L-2", price="0" * 300 + "100.00") + raw(line="L-3"))
 
-    assert faults(tmp_path / "list") == [(3, "", "the row does not end within 16 MB")]
+    assert faults(tmp_path / "list") == [(3, "", "the row does not end within 4 MB")]
 
 
 def test_a_line_break_in_quotes_belongs_to_the_row(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_cells_come_out_as_they_were_written(rows: list[list[str]]) -> None:
     csv.writer(out, lineterminator="\n").writerows(rows)
     held = csv_text.CsvList(Path(), "utf-8", 0, ",", KEYS)
 
-    batch = held._parsed(out.getvalue().encode(), 2)
+    batch = held.parsed(out.getvalue().encode(), 2)
 
     columns = [column.to_pylist() for column in batch.columns.values()]
     assert [list(one) for one in zip(*columns, strict=True)] == rows

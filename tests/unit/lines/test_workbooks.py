@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
 import zipfile
 import zlib
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_a_cell_far_away_is_refused_before_room_is_made_for_all_between(tmp_path
     source = write_xlsx(tmp_path / "list", some_rows())
     kind = "row" if place.isdigit() else "c"
     far = f"<{kind} r = '{place}'/>".encode()
-    repacked(source, lambda name, content: content.replace(b"</sheetData>", far + b"</sheetData>"))
+    repacked(source, lambda _, content: content.replace(b"</sheetData>", far + b"</sheetData>"))
 
     assert refusal(source) == "the sheet has cells beyond column Z or row 1048576"
 
@@ -247,7 +248,7 @@ def test_cells_of_the_wrong_kind_are_faults_of_their_own(tmp_path: Path) -> None
         ("net", date(2026, 10, 1), "", "a date; write it as text"),
         ("quantity", 0.001, "0.001", ""),
         ("from", date(2026, 10, 1), "2026-10-01", ""),
-        ("from", datetime(2026, 10, 1, 5), "", "a time; only whole days count"),
+        ("from", datetime(2026, 10, 1, 5, tzinfo=UTC), "", "a time; only whole days count"),
         ("from", time(5), "", "a time; only whole days count"),
         ("from", timedelta(days=30), "", "a time; only whole days count"),
         ("from", "01.10.2026", "01.10.2026", ""),
@@ -261,10 +262,10 @@ def test_the_process_of_a_sheet_has_bounds_of_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_to: list[tuple[int, tuple[int, int]]] = []
-    monkeypatch.setattr(sheet_cells.resource, "setrlimit", lambda which, bounds: set_to.append((which, bounds)))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, bounds: set_to.append((which, bounds)))
     monkeypatch.setattr("sys.argv", ["x", str(write_xlsx(tmp_path / "list", [])), str(tmp_path / "out")])
     sheet_cells.main()
-    assert set_to == [(sheet_cells.resource.RLIMIT_AS, (sheet_cells.MEMORY, sheet_cells.MEMORY))]
+    assert set_to == [(resource.RLIMIT_AS, (sheet_cells.MEMORY, sheet_cells.MEMORY))]
     assert capsys.readouterr().out == ""
 
     write(tmp_path / "list", [["line"]])
