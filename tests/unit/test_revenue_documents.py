@@ -268,6 +268,13 @@ def test_a_negative_reward_makes_a_note_of_what_goes_back_to_the_operator() -> N
     assert "−" not in text
 
 
+def test_the_invoice_of_a_correction_act_is_for_what_it_changes() -> None:
+    text = text_of(reward_invoice_pdf(act((split_row(income=500),), edition=1, number="ОЦП-2026-0009")))
+    assert "Счёт на оплату № ОЦП-2026-0009" in text
+    assert "к документу «Корректировочный акт № ОЦП-2026-0009»" in text
+    assert "1 Исправление вознаграждения Провайдера за октябрь 2026 г. 4,00" in text
+
+
 def test_a_reward_of_nothing_asks_for_no_payment() -> None:
     text = text_of(reward_invoice_pdf(act(())))
     assert "платёж не требуется" in text

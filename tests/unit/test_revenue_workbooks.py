@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 
 from blocks.terms.revenue import Cause, Way
 from blocks.terms.revenue_views import DataLine, InvoiceData
-from reports import revenue_data
+from reports import reconciliation_book, revenue_data
 from reports.reconciliation import statement_xlsx
 from reports.revenue_data import data_xlsx
 from reports.workbook import EXACT_BELOW
@@ -262,6 +262,14 @@ def test_a_statement_with_an_amount_too_large_for_a_number_has_text_for_formulas
     assert book["Расхождения"]["R2"].value == "10 000 000 000 000,00*".replace(" ", "\xa0")
     assert "знаком *" in book["Сводка"]["A6"].value
     assert not any("SUM(" in str(cell.value) or "SUMIFS(" in str(cell.value) for row in book["Сводка"] for cell in row)
+
+
+def test_a_statement_of_more_rows_than_a_worksheet_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciliation_book, "_MOST_ROWS", 9)
+    assert statement_xlsx(statement())
+    monkeypatch.setattr(reconciliation_book, "_MOST_ROWS", 8)
+    with pytest.raises(ValueError, match="more rows"):
+        statement_xlsx(statement())
 
 
 def test_a_high_row_shows_all_of_a_long_reason() -> None:
