@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from blocks.errors import NotFound
 from blocks.lines.columns import SCHEMA
-from blocks.lines.writing import ROWS, canonical_writer
+from blocks.lines.writing import GROUP, canonical_file
 from blocks.terms.deadlines import months_later
 from blocks.terms.ocp_tariffs import VAT_BP, TariffTable, sandbox_tariffs
 from blocks.terms.revenue import Cause, LineState, first_day, last_day, month_of
@@ -93,7 +93,7 @@ def write_sample(
 
 
 def _pieces(numbers: Ints) -> Iterator[Ints]:
-    return (numbers[at : at + ROWS] for at in range(0, len(numbers), ROWS))
+    return (numbers[at : at + GROUP] for at in range(0, len(numbers), GROUP))
 
 
 def _fate(cause: Cause) -> int:
@@ -251,8 +251,8 @@ def _half_up(exact: Ints, by: int) -> Ints:
 @contextmanager
 def _writer(path: Path, form: Form) -> Iterator[Callable[[_Book, Fields], None]]:
     if form == "canonical":
-        with canonical_writer(path) as canonical:
-            yield lambda book, lines: canonical.write(pa.record_batch(_canonical(book, lines), schema=SCHEMA))
+        with canonical_file(path) as canonical:
+            yield lambda book, lines: canonical.add(pa.Table.from_arrays(_canonical(book, lines), schema=SCHEMA))
         return
     inner = pq.ParquetWriter(path, EXTERNAL) if form == "parquet" else pa_csv.CSVWriter(path, EXTERNAL)
     with inner:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from blocks.lines.totals import data_lines
 from pydantic import ValidationError
 
 from blocks.clients.archive import DirectoryArchive
 from blocks.errors import NotFound, Refused
 from blocks.ledger import ActEvent, LineFile
+from blocks.lines.totals import data_lines
 from blocks.office import Office
 from tasks.revenue_acts import open_month, reopen
 from tasks.revenue_forms import ListForm, ReopenForm
