@@ -15,6 +15,7 @@ from pypdf import PdfReader
 
 from blocks.terms.revenue import Cause, Way
 from blocks.terms.revenue_views import MonthShare, RevenuePicture, ServiceIncome
+from reports import revenue_picture
 from reports.act import act_pdf, reward_invoice_pdf, rounding_note
 from reports.format import (
     count,
@@ -400,6 +401,22 @@ def test_the_picture_shows_money_taken_back_and_months_without_shares() -> None:
     assert " — окт 26" in text
 
 
+def test_income_is_drawn_up_from_zero_and_what_was_taken_back_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr(revenue_picture, "render_pdf", lambda _name, data, **_: drawn.update(data))
+    incomes = {"А": 600, "Б": 200, "В": -200}
+    services = tuple(
+        ServiceIncome(month=MONTH, service=name, income_minor=value * 10**6) for name, value in incomes.items()
+    )
+    picture_pdf(picture(0, 0).model_copy(update={"services": services}))
+    chart = drawn["income"]
+    (bar,) = chart["bars"]
+    places = {chart["names"][piece["colour"]]: (piece["y"], piece["height"]) for piece in bar["pieces"]}
+    assert places == {"А": (0.2, 0.6), "Б": (0.0, 0.2), "В": (0.8, 0.2)}
+    assert (chart["zero"], bar["top"], bar["total"]) == (0.8, 0.0, "6,0")
+    assert [mark["label"] for mark in chart["marks"]] == ["−2", "0", "2", "4", "6", "8"]
+
+
 @pytest.mark.parametrize(
     ("income", "unit", "total"),
     [
@@ -483,6 +500,13 @@ def test_ssl_7_6_the_invoice_goes_with_its_act_in_the_currency_of_the_services()
     ):
         assert part in text, part
     assert "единолично" not in text
+
+
+def test_a_monthly_act_tells_the_price_of_a_unit_beside_what_the_service_cost() -> None:
+    once = customer_act(1)
+    thrice = once.lines[0].model_copy(update={"quantity_milli": 3_000, "net_minor": 13_650})
+    text = text_of(monthly_act_pdf(once.model_copy(update={"lines": (thrice,)})))
+    assert "03.10.2026 3 45,50 136,50 Стоимость услуг: 136,50" in text
 
 
 def test_forty_services_of_a_monthly_act_repeat_the_headings_on_every_page() -> None:
