@@ -147,8 +147,10 @@ def test_the_last_word_on_a_line_holds_and_the_same_word_again_changes_nothing(o
     assert drafted(opened).act.income_minor == 327900
     assert say(opened, Cause.AMOUNT, Way.ACCEPTED, "L2") == 1
     assert drafted(opened).act.income_minor == 318900
-    assert len(all_of(opened, DifferenceSettlement)) == 3
-    assert told(opened).count("settled") == 3
+    assert say(opened, Cause.AMOUNT, Way.EXPLAINED, "L2") == 1
+    assert drafted(opened).act.income_minor == 327900
+    assert len(all_of(opened, DifferenceSettlement)) == 4
+    assert told(opened).count("settled") == 4
 
 
 def test_a_word_on_a_cause_is_for_these_lists_alone_and_one_on_a_line_for_its_amount(opened: Office) -> None:
@@ -505,6 +507,15 @@ def test_an_act_is_the_same_to_the_byte_whatever_comes_after_it(office: Office, 
 def retitled() -> TariffTable:
     table = sandbox_tariffs()
     return table.model_copy(update={"tariff": tuple(row.model_copy(update={"title": "Иное"}) for row in table.tariff)})
+
+
+@pytest.mark.clause("OCP-P5.2")
+def test_ocp_p5_2_the_data_keeps_its_day_in_an_act_that_is_made_out_later(opened: Office, tmp_path: Path) -> None:
+    record_data(opened, drafted(opened), b"xlsx", now=MONDAY)
+    say(opened, "no_list")
+    make_out(opened, draft(opened, MONTH, now=MONDAY + DAY, scratch=tmp_path), now=MONDAY + DAY)
+    again = final_draft(opened, MONTH, tmp_path)
+    assert (again.data.dated, again.act.dated) == (date(2026, 11, 2), date(2026, 11, 3))
 
 
 def test_an_act_that_is_not_made_out_has_no_final_form(opened: Office, tmp_path: Path) -> None:
