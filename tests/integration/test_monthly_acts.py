@@ -168,11 +168,11 @@ def test_ssl_7_6_each_customer_and_currency_has_an_act_numbered_without_holes_in
     stated(office, ssl_line("S-4", customer="c1@example.test", **january))
     assert len(make_acts(office, now=LAST)) == 3
     assert len(make_acts(office, now=datetime(2027, 1, 31, 19, 0, tzinfo=UTC))) == 1
-    assert [act[:3] for act in monthly_acts(office)] == [
-        (2026, 1, "2026-11"),
-        (2026, 2, "2026-11"),
-        (2026, 3, "2026-11"),
-        (2027, 1, "2027-01"),
+    assert [act[:4] for act in monthly_acts(office)] == [
+        (2026, 1, "2026-11", 0),
+        (2026, 2, "2026-11", 0),
+        (2026, 3, "2026-11", 0),
+        (2027, 1, "2027-01", 0),
     ]
 
 
@@ -223,7 +223,9 @@ def test_ssl_7_6_a_correction_of_an_earlier_month_comes_in_the_current_act(offic
     corrected = ssl_line("K-2", "50.00", state="correction", corrects="S-2", quantity="-0.1", **december)
     fresh = ssl_line("S-3", "200.00", begins_on="2026-12-10", ends_on="2026-12-10", **december)
     stated(office, refund, corrected, fresh, at=NOW + 20 * DAY)
-    make_acts(office, now=datetime(2026, 12, 31, 18, 50, tzinfo=UTC))
+    end = datetime(2026, 12, 31, 18, 50, tzinfo=UTC)
+    assert [(due.lines, due.total_minor) for due in acts_to_make(office, now=end)] == [(3, 20000 - 12000 - 500)]
+    make_acts(office, now=end)
     assert monthly_acts(office)[1:] == [(2026, 2, "2026-12", 0, 20000 - 12000 - 500)]
     rows = {(line.quantity_milli, line.net_minor) for line in act_view(office, "SSL-A-2026-000002").lines}
     assert rows == {(-1000, -12000), (-100, -500), (1000, 20000)}
@@ -375,6 +377,7 @@ def test_ssl_7_6_both_documents_stay_for_download_under_links_that_nobody_can_gu
             "x" * 43,
             "9" * 400,
             "%D9%A1-x",
+            f"{number}-%D0%B6",
             "..%2f..",
         ]
         page = http.get(f"/secrets/{'x' * 43}")
