@@ -13,6 +13,7 @@ from blocks.errors import NotFound
 from blocks.lines import cells
 from blocks.lines.cells import Bad
 from blocks.lines.columns import HEADINGS
+from blocks.terms.lines import net_of, vat_of
 from blocks.terms.ocp_tariffs import VAT_BP, TariffRow, TariffTable
 from blocks.terms.revenue import LineState, Month, month_of
 from blocks.terms.revenue_views import DataLine
@@ -123,17 +124,11 @@ def _worded(fewest: int, most: int) -> Callable[[str], str]:
     return lambda text: cells.words(text, fewest, most)
 
 
-def half_up(numerator: int, denominator: int) -> int:
-    """The quotient rounded half up, away from zero, whatever the sign."""
-    whole = (2 * abs(numerator) + denominator) // (2 * denominator)
-    return -whole if numerator < 0 else whole
-
-
 def _sums(values: Mapping[str, Any]) -> list[Fault]:
     faults = []
     net = values.get("net")
     if net is not None and values.get("quantity") is not None and values.get("price", -1) >= 0:
-        exact = half_up(values["quantity"] * values["price"], 1000)
+        exact = net_of(values["quantity"], values["price"])
         if net != exact:
             faults.append(("net", f"not quantity x price: {_money(exact)}"))
     bp, begins_on = values.get("vat_rate"), values.get("from")
@@ -141,8 +136,8 @@ def _sums(values: Mapping[str, Any]) -> list[Fault]:
         return faults
     if begins_on is not None and bp not in {0, vat_bp(begins_on)}:
         faults.append(("vat_rate", f"neither 0 nor the rate of {begins_on}"))
-    elif net is not None and values.get("vat") is not None and values["vat"] != half_up(net * bp, 10_000):
-        faults.append(("vat", f"not the sum x rate: {_money(half_up(net * bp, 10_000))}"))
+    elif net is not None and values.get("vat") is not None and values["vat"] != vat_of(net, bp):
+        faults.append(("vat", f"not the sum x rate: {_money(vat_of(net, bp))}"))
     return faults
 
 

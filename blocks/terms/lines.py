@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from fractions import Fraction
 
 from blocks.errors import NotFound
 from blocks.terms.base import Frozen
 from blocks.terms.deadlines import months_later
+from blocks.terms.money import half_up
 from blocks.terms.ocp_tariffs import VAT_BP, TariffTable
 from blocks.terms.revenue import LineState, first_day, month_of
 
@@ -65,19 +67,14 @@ class LineFacts(Frozen):
         return vat_of(self.net_minor, self.vat_bp)
 
 
-def _half_up(numerator: int, denominator: int) -> int:
-    whole = (2 * abs(numerator) + denominator) // (2 * denominator)
-    return -whole if numerator < 0 else whole
-
-
 def net_of(quantity_milli: int, price_minor: int) -> int:
     """Quantity times price in minor units, rounded half up (away from zero) once."""
-    return _half_up(quantity_milli * price_minor, 1000)
+    return half_up(Fraction(quantity_milli * price_minor, 1000))
 
 
 def vat_of(net_minor: int, vat_bp: int) -> int:
     """The VAT of a sum in minor units, rounded half up (away from zero) once."""
-    return _half_up(net_minor * vat_bp, 10_000)
+    return half_up(Fraction(net_minor * vat_bp, 10_000))
 
 
 def reporting_month(line: LineFacts, stated_on: date, made_out: Collection[str]) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from blocks.ledger import ActState, InboxEvent, InboxState, InvoiceLine, Refusal, reading, transaction
-from blocks.lines import rows
+from blocks.lines import rows, writing
 from blocks.lines.columns import SCHEMA
 from blocks.office import Office
 from flows.gateway.edge import MAX_BODY
@@ -255,7 +255,8 @@ def test_a_month_is_exported_in_the_canonical_form_by_line(office: Office, tmp_p
 def test_an_export_of_more_rows_than_memory_holds_at_once_is_whole(
     sqlite_office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "GROUP", 2)
+    monkeypatch.setattr(rows, "BATCH", 2)
+    monkeypatch.setattr(writing, "GROUP", 2)
     state_lines(sqlite_office, *(ocp_line(f"L-{n}") for n in range(5)))
     with reading(sqlite_office.sessions) as session:
         assert export_month(session, "OCP", "2026-11", tmp_path / "lines.parquet") == 5
