@@ -38,6 +38,9 @@ test: $(STAMP) servers lint
 
 bench: $(STAMP)
 	$(BIN)/dogovor bench
+	$(BIN)/dogovor bench-tickets
+	$(BIN)/dogovor bench-availability
+	$(BIN)/dogovor bench-revenue
 
 ## Renew the lock file, on purpose.
 lock:

@@ -245,7 +245,8 @@ def _priced(lines: Fields) -> Fields:
 
 
 def _half_up(exact: Ints, by: int) -> Ints:
-    return np.sign(exact) * ((2 * np.abs(exact) + by) // (2 * by))
+    rounded: Ints = np.sign(exact) * ((2 * np.abs(exact) + by) // (2 * by))
+    return rounded
 
 
 @contextmanager
