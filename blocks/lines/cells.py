@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 
 from blocks.lines.columns import STATES
 from blocks.lines.headings import plain
@@ -17,6 +18,7 @@ TEXTS = {"line": (1, 64), "invoice": (1, 64), "customer": (1, 254), "cart": (0, 
 """The columns of free text, which seldom repeat: fewest and most characters."""
 SERVICE = (1, 200)
 
+_REMEMBERED = 8192
 _NUMBER = re.compile(r"(-?)([0-9]+|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+)(?:[.,]([0-9]+))?")
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})|([0-9]{2})\.([0-9]{2})\.([0-9]{4})")
 _STATES = {plain(name): LineState(state) for state, names in STATES.items() for name in names}
@@ -44,6 +46,7 @@ def words(text: str, fewest: int, most: int) -> str:
     return text
 
 
+@lru_cache(_REMEMBERED)
 def _scaled(text: str, places: int) -> int:
     text = text.strip(BLANKS)
     if not text:
@@ -78,6 +81,7 @@ def rate(text: str) -> int:
     return value
 
 
+@lru_cache(_REMEMBERED)
 def day(text: str) -> date:
     """A day as 2026-10-01 or 01.10.2026. Raises Bad."""
     text = text.strip(BLANKS)

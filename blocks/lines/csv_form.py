@@ -92,23 +92,14 @@ def _first_fault(
     return min(found, default=None)
 
 
-def records(text: bytes) -> int:
-    """How many rows end in a text: at line feeds outside quotes."""
-    return text.count(b"\n") if b'"' not in text else len(_ends(text)[0])
-
-
 def widths(text: bytes, delimiter: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Where each row ends, and how many cells it has."""
-    ends, quotes = _ends(text)
-    marks = _outside(text, ord(delimiter), quotes)
-    return ends, np.diff(np.searchsorted(marks, ends), prepend=0) + 1
+    data = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(data == _QUOTE)
+    ends = _outside(data, _LF, quotes) + 1
+    return ends, np.diff(np.searchsorted(_outside(data, ord(delimiter), quotes), ends), prepend=0) + 1
 
 
-def _ends(text: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    quotes = np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
-    return _outside(text, _LF, quotes) + 1, quotes
-
-
-def _outside(text: bytes, byte: int, quotes: NDArray[np.intp]) -> NDArray[np.intp]:
-    found = np.flatnonzero(np.frombuffer(text, np.uint8) == byte)
+def _outside(data: NDArray[np.uint8], byte: int, quotes: NDArray[np.intp]) -> NDArray[np.intp]:
+    found = np.flatnonzero(data == byte)
     return np.asarray(found[np.searchsorted(quotes, found) % 2 == 0])

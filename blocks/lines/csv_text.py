@@ -18,7 +18,7 @@ import pyarrow.csv as arrow_csv
 
 from blocks.errors import Refused
 from blocks.lines.cells import TEXTS
-from blocks.lines.csv_form import BOM, encoding_of, records, strict, widths
+from blocks.lines.csv_form import BOM, encoding_of, strict, widths
 from blocks.lines.headings import Batch, english
 
 PIECE = 4 * 1024 * 1024
@@ -42,14 +42,24 @@ class CsvList:
         """Its rows. A fault of the form after which no row is certain ends them."""
         row = 2
         for piece in _pieces(self.source, self.start):
-            text, fault = _utf8(piece, self.encoding)
-            fault = fault or strict(text, self.delimiter) or (None if text.endswith(b"\n") else (0, _ENDLESS))
-            if fault is not None:
-                yield Batch(np.empty(0, np.int64), self._no_rows(), {(row + records(text[: fault[0]]), ""): fault[1]})
+            text, wrong = self._strict_rows(piece)
+            if text:
+                batch = self.parsed(text, row)
+                yield batch
+                row += len(batch.rows) + len(batch.faults)
+            if wrong:
+                yield Batch(np.empty(0, np.int64), self._no_rows(), {(row, ""): wrong})
                 return
-            batch = self.parsed(text, row)
-            yield batch
-            row += len(batch.rows) + len(batch.faults)
+
+    def _strict_rows(self, piece: bytes) -> tuple[bytes, str]:
+        """The strict rows that a piece begins with, as UTF-8, and what is wrong with the next, or ''."""
+        text, wrong = _utf8(piece, self.encoding)
+        fault = strict(text, self.delimiter)
+        if fault is not None:
+            return text[: _record_end(text, 0, fault[0], last=True)], fault[1]
+        if text and not text.endswith(b"\n"):
+            return b"", _ENDLESS
+        return text, wrong
 
     def _no_rows(self) -> dict[str, pa.Array]:
         return {key: pa.array([], pa.string()) for key in self.keys}
@@ -110,13 +120,15 @@ def _columns(table: pa.Table) -> dict[str, pa.Array]:
     return {key: table[key].combine_chunks() for key in table.column_names}
 
 
-def _utf8(piece: bytes, encoding: str) -> tuple[bytes, tuple[int, str] | None]:
+def _utf8(piece: bytes, encoding: str) -> tuple[bytes, str]:
+    """The rows before one that holds a byte of no encoding, and what is said of that one, or ''."""
     if encoding == "utf-8":
-        return piece, None
+        return piece, ""
     try:
-        return piece.decode(encoding).encode(), None
+        return piece.decode(encoding).encode(), ""
     except UnicodeDecodeError as error:
-        return piece, (error.start, "a byte that is neither UTF-8 nor Windows-1251")
+        before = piece[: _record_end(piece, 0, error.start, last=True)]
+        return before.decode(encoding).encode(), "a byte that is neither UTF-8 nor Windows-1251"
 
 
 def _pieces(source: Path, start: int) -> Iterator[bytes]:

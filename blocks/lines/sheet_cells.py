@@ -22,7 +22,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 from blocks.errors import Refused
 from blocks.lines.headings import english
 
-MEMORY = 6 * 1024**3
+MEMORY = 4 * 1024**3
 """Bytes of address space: a full sheet takes about half."""
 _ROWS = 16_384
 _EXACT = 2**53 / 1000

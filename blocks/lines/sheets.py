@@ -31,7 +31,7 @@ class SheetList:
 
     def batches(self) -> Iterator[Batch]:
         """Its rows."""
-        with pa.memory_map(str(self.texts)) as file, pa.ipc.open_stream(file) as stream:
+        with pa.OSFile(str(self.texts)) as file, pa.ipc.open_stream(file) as stream:
             keys = stream.schema.names[1:-1]
             errors = [(row, keys[column] if column < len(keys) else "") for row, column in self.errors]
             for records in stream:

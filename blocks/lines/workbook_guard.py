@@ -13,8 +13,8 @@ from blocks.errors import Refused
 from blocks.lines.faults import SHOWN
 
 MAX_MEMBERS = 1000
-MAX_UNPACKED = 512 * 1024 * 1024
-"""Bytes of all members together: a list of a million rows needs about 400 MB."""
+MAX_UNPACKED = 1024 * 1024 * 1024
+"""Bytes of all members together: a list that fills a sheet needs about 800 MB."""
 _PIECE = 1024 * 1024
 _KEPT = 4096
 _FAR = re.compile(rb"""\br\s*=\s*["'](?:[A-Za-z]{2,}[0-9]|[A-Za-z]?(?!10[0-4][0-9]{4}["'])[0-9]{7,})""")

@@ -42,7 +42,7 @@ class CanonicalFile:
     def _write(self, lines: int) -> None:
         table = pa.concat_tables(self._waiting)
         self._waiting, self._count = [table.slice(lines)], self._count - lines
-        self._writer.write_table(table.slice(0, lines).combine_chunks(), row_group_size=lines)
+        self._writer.write_table(table.slice(0, lines), row_group_size=lines)
 
 
 @contextmanager

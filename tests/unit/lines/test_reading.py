@@ -80,6 +80,16 @@ def test_how_a_file_is_cut_into_pieces_changes_nothing(tmp_path: Path, monkeypat
     assert pq.ParquetFile(tmp_path / "canonical.parquet").num_row_groups == 7
 
 
+def test_in_what_portions_lines_are_written_changes_no_byte(tmp_path: Path) -> None:
+    read(write_csv(tmp_path / "list", [row(line=f"L-{number}", cart=f"{number % 900}") for number in range(9000)]))
+    whole = pq.read_table(tmp_path / "canonical.parquet")
+    for portion in (10, 777, 3000):
+        with writing.canonical_file(tmp_path / "again") as file:
+            for start in range(0, 9000, portion):
+                file.add(whole.slice(start, portion))
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "canonical.parquet").read_bytes()
+
+
 def test_a_list_without_lines_is_a_list(tmp_path: Path) -> None:
     for source in (
         write_csv(tmp_path / "csv", []),
@@ -177,6 +187,15 @@ def test_more_than_a_thousand_repeated_lines_are_counted(tmp_path: Path) -> None
         read(source)
     assert bad.value.count == 1500
     assert [one.row for one in bad.value.faults] == list(range(702, 1702))
+
+
+def test_repeated_lines_and_other_faults_together_are_the_first_thousand(tmp_path: Path) -> None:
+    rows = [row(line=f"L-{number % 900}", vat="1" if number < 900 else "24.00") for number in range(1100)]
+
+    with pytest.raises(BadList) as bad:
+        read(write_csv(tmp_path / "list", rows))
+    assert bad.value.count == 1100
+    assert [one.row for one in bad.value.faults] == list(range(2, 1002))
 
 
 def test_progress_is_told_on_long_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def test_what_only_looks_like_a_number_is_none(text: str) -> None:
         assert f"{key}: not a number: {text}" in refused(row(**{key: text}))
 
 
-@pytest.mark.parametrize("text", ["1500", "1 500,00", "1\u00a0500.0", " 1\u202f500 ", "001500"])
+@pytest.mark.parametrize("text", ["1500", "1 500,00", "1\u00a0500.0", " 1\u202f500 ", "00000000000000001500"])
 def test_a_number_is_written_in_several_ways(text: str) -> None:
     table, faults = check([row(quantity="15", net=text, vat="240,0", price="100")])
 
@@ -165,7 +165,7 @@ def test_amounts_are_below_ten_to_the_fifteenth() -> None:
         ({"quantity": "8796093022.208", "price": "10485.76", "net": "0"},
          "net: not quantity x price: 92233720368547.76"),
         ({"quantity": "1", "price": "1", "net": "92233720368548.76"}, "net: not quantity x price: 1.00"),
-        ({"quantity": "1", "price": "1", "net": "1", "vat_rate": "16", "vat": "9223372036854.78"},
+        ({"quantity": "1", "price": "1", "net": "1", "vat_rate": "16", "vat": "9223372036854.94"},
          "vat: not the sum x rate: 0.16"),
     ],
 )  # fmt: skip
