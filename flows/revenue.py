@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -12,6 +13,7 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import AwareDatetime
 
+from blocks.errors import Refused, Transient
 from blocks.terms.deadlines import local_date, months_later
 from blocks.terms.revenue import Month, month_of
 from blocks.terms.zones import ASTANA
@@ -19,8 +21,9 @@ from flows import revenue_month, runtime
 from flows.fulfilment import send_due
 from flows.starting import ask
 from tasks import revenue_acts
-from tasks.revenue_desk import act_line, splittable, unsigned
+from tasks.revenue_desk import act_line, missed_months, splittable, unsigned
 from tasks.revenue_forms import ActRef, ListForm, PayoutForm, ReopenForm, SettleForm, SignatureForm
+from tasks.revenue_letters import send_again
 from tasks.revenue_lists import take_list
 from tasks.revenue_settling import settle_differences as settle
 
@@ -50,7 +53,7 @@ async def _split(ref: str, now: datetime, *, dry_run: bool) -> revenue_month.Out
     tell = await _progress(ref)
     outcome = await asyncio.to_thread(revenue_month.split, runtime.office(), ref, now=now, dry_run=dry_run, tell=tell)
     await acreate_markdown_artifact(key=_key(ref), markdown=outcome.markdown, description=f"ОЦП, {ref}")
-    if outcome.made:
+    if outcome.made and not dry_run:
         await _ask_signatures(ref)
     return outcome
 
@@ -71,25 +74,51 @@ async def ocp_revenue_split(
     now = runtime.at(as_of)
     named = month or month_of(months_later(local_date(now, ASTANA), -1))
     office = runtime.office()
-    ref = await asyncio.to_thread(revenue_acts.open_month, office, named, now=now)
-    outcome = await _split(ref, now, dry_run=dry_run)
-    get_run_logger().info("%s: %s", ref, "; ".join(outcome.obstacles) or ("made out" if outcome.made else "a dry run"))
+    if dry_run:
+        revenue_acts.refuse_early(named, now=now)
+    else:
+        await asyncio.to_thread(revenue_acts.open_month, office, named, now=now)
+    outcome = await _split(named, now, dry_run=dry_run)
+    get_run_logger().info(
+        "%s: %s", named, "; ".join(outcome.obstacles) or ("made out" if outcome.made else "a dry run")
+    )
     return outcome.markdown
 
 
 @flow(name="follow-revenue", persist_result=False, timeout_seconds=4 * 3600)
 async def follow_revenue(as_of: AwareDatetime | None = None) -> list[str]:
-    """Go on with every act that is not closed: new lists, missing documents and signatures, what is late."""
+    """Go on with every act that is not closed: new lists, missing documents and signatures, what is late.
+
+    A month that nobody opened is opened; a letter that was lost goes out again. What fails keeps nothing else back:
+    the run fails at its end.
+    """
     office, now = runtime.office(), runtime.at(as_of)
-    await asyncio.to_thread(revenue_month.finish, office, now=now)
-    for ref in await asyncio.to_thread(splittable, office):
-        await _split(ref, now, dry_run=False)
+    for month in await asyncio.to_thread(missed_months, office, now=now):
+        await asyncio.to_thread(revenue_acts.open_month, office, month, now=now)
+    finished = await _holds("documents", asyncio.to_thread(revenue_month.finish, office, now=now))
+    waiting = await asyncio.to_thread(splittable, office)
+    failed = [ref for ref in waiting if not await _holds(ref, _split(ref, now, dry_run=False))]
     for ref in await asyncio.to_thread(revenue_acts.open_refs, office):
         await _ask_signatures(ref)
+    again = await asyncio.to_thread(send_again, office, now=now)
     chased = await asyncio.to_thread(revenue_acts.chase, office, now=now)
     await asyncio.to_thread(send_due, office, now=now)
-    get_run_logger().info("chased: %s", ", ".join(chased) or "nothing is late")
+    get_run_logger().info("chased: %s; sent again: %s", ", ".join(chased) or "none", ", ".join(again) or "none")
+    if failed or not finished:
+        raise Refused("acts", f"could not go on with {', '.join(failed) or 'the documents'}")
     return chased
+
+
+async def _holds(what: str, work: Awaitable[object]) -> bool:
+    """Whether work went through; what may work later is raised, anything else is logged."""
+    try:
+        await work
+    except Transient:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, the other acts go on, and the run fails at its end
+        get_run_logger().exception("%s: could not go on", what)
+        return False
+    return True
 
 
 @flow(name="load-lines", flow_run_name="{form.side}: {form.file} for {form.act}", persist_result=False)

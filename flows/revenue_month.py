@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from blocks.errors import Refused, Transient
 from blocks.lines.totals import data_lines
 from blocks.office import Office
 from flows.fulfilment import send_due
@@ -17,11 +19,13 @@ from reports.reconciliation import statement_pdf, statement_xlsx
 from reports.revenue_data import data_xlsx
 from reports.revenue_picture import picture_pdf, revenue_markdown
 from tasks.documents import keep_document
+from tasks.revenue_desk import is_made_out
 from tasks.revenue_draft import Draft, draft
 from tasks.revenue_make import Rendered, final_draft, keep_act_documents, make_out, record_data, undocumented
 
 Tell = Callable[[str, int], None]
 """What is being done, and how much of all is done, in percent."""
+log = logging.getLogger("dogovor.revenue")
 PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -79,8 +83,12 @@ def story(drafted: Draft) -> str:
 def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell) -> Outcome:
     """Take a month as far as it goes: data to the Operator, then, when nothing stands against it, the act.
 
-    A dry run computes and renders everything and writes nothing. Raises Refused when the lists cannot be compared.
+    A dry run computes and renders everything and writes nothing. An act that is made out stays as it is; its documents
+    go out if they did not. Data without a line, or unchanged since the month was reopened, is not given. Raises Refused
+    when the lists cannot be compared.
     """
+    if is_made_out(office, ref):
+        return _as_made(office, ref, now=now, dry_run=dry_run)
     with scratch_folder() as scratch:
         tell("collecting the lines, splitting, reconciling", 10)
         drafted = draft(office, ref, now=now, scratch=scratch)
@@ -92,7 +100,8 @@ def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell)
             picture(drafted)
             tell("done: a dry run", 100)
             return Outcome(ref, made=False, obstacles=drafted.obstacles, markdown=story(drafted))
-        record_data(office, drafted, data, now=now)
+        if not drafted.blank:
+            record_data(office, drafted, data, now=now)
         if not drafted.obstacles:
             tell("making out the act", 70)
             make_out(office, drafted, now=now)
@@ -102,20 +111,43 @@ def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell)
     return Outcome(ref, made=not drafted.obstacles, obstacles=drafted.obstacles, markdown=story(drafted))
 
 
+def _as_made(office: Office, ref: str, *, now: datetime, dry_run: bool) -> Outcome:
+    if not dry_run:
+        finish(office, now=now)
+    with scratch_folder() as scratch:
+        return Outcome(ref, made=True, obstacles=(), markdown=story(final_draft(office, ref, scratch)))
+
+
 def finish(office: Office, *, now: datetime) -> None:
-    """Archive and send the documents of every act that was made out, also by a worker that was killed after it."""
+    """Archive and send the documents of every act that was made out, also by a worker that was killed after it.
+
+    Raises Refused when documents could not be made of some, after the others were sent.
+    """
+    failed = []
     for ref in undocumented(office):
-        with scratch_folder() as scratch:
-            final = final_draft(office, ref, scratch)
-            shown = picture(final)
-            keep_document(
-                office,
-                key=f"ocp-act:{ref}:{shown.kind}",
-                title=shown.title,
-                file_name=shown.file_name,
-                media_type=shown.media_type,
-                content=shown.content,
-                now=now,
-            )
-            keep_act_documents(office, ref, documents(final), now=now)
+        try:
+            _document(office, ref, now=now)
+        except Transient:
+            raise
+        except Exception:
+            log.exception("no documents of act %s", ref)
+            failed.append(ref)
     send_due(office, now=now)
+    if failed:
+        raise Refused("documents", f"no documents of {', '.join(failed)}")
+
+
+def _document(office: Office, ref: str, *, now: datetime) -> None:
+    with scratch_folder() as scratch:
+        final = final_draft(office, ref, scratch)
+        shown = picture(final)
+        keep_document(
+            office,
+            key=f"ocp-act:{ref}:{shown.kind}",
+            title=shown.title,
+            file_name=shown.file_name,
+            media_type=shown.media_type,
+            content=shown.content,
+            now=now,
+        )
+        keep_act_documents(office, ref, documents(final), now=now)

@@ -50,8 +50,7 @@ def open_month(office: Office, month: str, *, now: datetime) -> str:
 
     A month that was opened stays as it is. Raises Refused("early").
     """
-    if now < end_of_day(last_day(month), ASTANA):
-        raise Refused("early", f"{month} is not over yet in Astana")
+    refuse_early(month, now=now)
     with transaction(office.sessions) as session:
         one_at_a_time(session, "acts")
         if session.scalar(select(Act.id).where(Act.month == month)) is None:
@@ -61,6 +60,12 @@ def open_month(office: Office, month: str, *, now: datetime) -> str:
                 session, clause="OCP-P5.2", subject=subject_of(month), what=SEND_DATA, deadline=data_due(month), now=now
             )
     return month
+
+
+def refuse_early(month: str, *, now: datetime) -> None:
+    """Raise Refused("early") for a month that is not over in Astana."""
+    if now < end_of_day(last_day(month), ASTANA):
+        raise Refused("early", f"{month} is not over yet in Astana")
 
 
 def reopen(office: Office, form: ReopenForm, *, now: datetime) -> str:
@@ -167,7 +172,8 @@ def record_payout(office: Office, form: PayoutForm, *, now: datetime) -> ActStat
     """Record money that the Operator paid for a signed act, once by the bank's reference. The act's state.
 
     When the reward is there in full the act is closed; what is above it is told to our operator. Raises NotFound, and
-    Refused for another currency, no sum, a day to come, an act not signed, or a reference known with other content.
+    Refused for another currency, no sum, a day to come or before the act, an act not signed, or a reference known with
+    other content.
     """
     if form.amount.currency != "KZT" or form.amount.minor <= 0:
         raise Refused("amount", f"a payout is a sum of tenge, not {form.amount}")
@@ -179,6 +185,8 @@ def record_payout(office: Office, form: PayoutForm, *, now: datetime) -> ActStat
         if not _paid_already(session, act, form):
             if act.state not in (ActState.SIGNED, ActState.CLOSED):
                 raise Refused("state", f"{form.act} is {act.state.value}: record the signatures first")
+            if act.made_at is not None and form.paid_on < local_date(act.made_at, ASTANA):
+                raise Refused("time", f"{form.paid_on} is before the act was made out")
             payout = Payout(
                 reference=form.reference,
                 act_id=act.id,
@@ -257,6 +265,9 @@ def chase(office: Office, *, now: datetime) -> list[str]:
 
 def _chase(office: Office, session: Session, row: Obligation, today: str, now: datetime) -> bool:
     act = find_act(session, row.subject.partition(" ")[2], lock=True)
+    session.refresh(row)  # a signature or money may have come while we waited for the act
+    if row.state is not ObligationState.OPEN:
+        return False
     key = f"ocp_chase:{ref_of(act)}:{today}"
     told = session.scalar(select(Notice.id).where(Notice.key == key)) is not None
     if told or (row.what == SIGN and act.signed_by_operator_at is not None):

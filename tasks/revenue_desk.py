@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import select
 
-from blocks.ledger import Act, ActState, reading
+from blocks.ledger import Act, ActState, InvoiceLine, reading
 from blocks.office import Office
+from blocks.terms.deadlines import local_date, months_later
 from blocks.terms.money import Money
-from tasks.revenue_state import find_act, number_of, ref_of
+from blocks.terms.revenue import first_day, month_of
+from blocks.terms.zones import ASTANA
+from tasks.invoice_lines import holds
+from tasks.revenue_state import MADE_OUT, find_act, foreseen, number_of, ref_of
+
+
+def missed_months(office: Office, *, now: datetime) -> list[str]:
+    """The months that nobody opened by the 2nd of the next in Astana: those with lines on record, and the last one.
+
+    The last one is missed only where an act was opened before: a ledger that is new owes nothing of it.
+    """
+    current = month_of(local_date(now, ASTANA) - timedelta(days=1))
+    with reading(office.sessions) as session:
+        known = set(session.scalars(select(Act.month)))
+        stated = select(InvoiceLine.month).where(InvoiceLine.agreement == "OCP", InvoiceLine.month < current, holds())
+        months = set(session.scalars(stated.distinct()))
+    last = month_of(months_later(first_day(current), -1))
+    return sorted((months | ({last} if known else set())) - known)
 
 
 def splittable(office: Office) -> list[str]:
@@ -17,6 +36,12 @@ def splittable(office: Office) -> list[str]:
     waiting = select(Act).where(Act.state.in_((ActState.OPEN, ActState.REPORTED))).order_by(Act.month, Act.edition)
     with reading(office.sessions) as session:
         return [ref_of(act) for act in session.scalars(waiting)]
+
+
+def is_made_out(office: Office, ref: str) -> bool:
+    """Whether an act is made out; one that was not opened is not. Raises NotFound for an unknown correction."""
+    with reading(office.sessions) as session:
+        return foreseen(session, ref).state in MADE_OUT
 
 
 def unsigned(office: Office, ref: str) -> list[Literal["us", "operator"]]:

@@ -45,8 +45,10 @@ from tasks.revenue_history import (
     services_of,
     settlements_of,
 )
-from tasks.revenue_lists import operator_list, our_list, sha256_of
-from tasks.revenue_state import find_unmade
+from tasks.revenue_lists import given_anew, operator_list, our_list, sha256_of
+from tasks.revenue_state import to_draft
+
+UNCHANGED = "nothing changed since the month was reopened, and no list was given for the correction"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Draft:
     """A month as it would be made out now or, with a number in `act`, as it was.
 
     `totals` are what the act adds to its month and to earlier ones, accepted differences included. `ours` is our whole
-    list. `obstacles` say why the act cannot be made out yet. `basis` tells one state of the ledger from another.
+    list. `obstacles` say why the act cannot be made out yet. `basis` tells one state of the ledger from another. A
+    `blank` draft has not even data to give: no line, or nothing new since the month was reopened.
     """
 
     ref: str
@@ -87,6 +90,7 @@ class Draft:
     picture: RevenuePicture
     obstacles: tuple[str, ...]
     basis: tuple[int, ...] = ()
+    blank: bool = False
 
 
 @dataclass(frozen=True)
@@ -271,15 +275,16 @@ def head_of(act: Act, *, number: str, dated: date, sides: Sides) -> Head:
 def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
     """The month of an act as it would be made out now; files go into `scratch`.
 
-    Data on invoices that was given keeps its day. Raises NotFound, Refused("made") for an act that is made out, and
-    what `our_list` and `assemble` raise.
+    Data on invoices that was given keeps its day. A month that was not opened is drafted all the same, and nothing of
+    it is recorded. Raises NotFound, Refused("made") for an act that is made out, and what `our_list` and `assemble`
+    raise.
     """
     today = local_date(now, ASTANA)
     with reading(office.sessions) as session:
-        act = find_unmade(session, ref)
+        act = to_draft(session, ref)
         basis = basis_of(session, act)
         settlements, without_list = settlements_of(session, act), no_list_for(session, act)
-        replaced = replaced_by(session, act)
+        replaced, anew = replaced_by(session, act), given_anew(session, act)
     drafted = assemble(
         our_list(office, ref, scratch),
         operator_list(office, ref, scratch),
@@ -294,4 +299,17 @@ def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
     with reading(office.sessions) as session:
         given = data_given(session, ref, drafted.ours_sha256)
     dated = local_date(given.created_at, ASTANA) if given else today
-    return replace(drafted, basis=basis, data=drafted.data.model_copy(update={"dated": dated}))
+    idle = act.edition > 0 and not drafted.rows and not anew
+    return replace(
+        drafted,
+        basis=basis,
+        data=drafted.data.model_copy(update={"dated": dated}),
+        obstacles=(*drafted.obstacles, *([UNCHANGED] if idle else [])),
+        blank=idle or _is_empty(drafted, without_list),
+    )
+
+
+def _is_empty(drafted: Draft, without_list: Sequence[str]) -> bool:
+    """Whether our list has no lines, and neither a person nor the Operator's list says that this is right."""
+    agreed = drafted.statement is not None and not drafted.statement.open_differences
+    return not (drafted.data.sums or agreed or drafted.ours_sha256 in without_list)

@@ -23,7 +23,7 @@ from blocks.lines.totals import merge_lists
 from blocks.office import Office
 from tasks.invoice_lines import export_month
 from tasks.revenue_forms import ListForm
-from tasks.revenue_state import find_act, find_unmade, story
+from tasks.revenue_state import find_unmade, foreseen, story
 
 OURS, OPERATOR, WHOLE = "ours", "operator", "whole"
 """Sides of a list. `whole` is ours with the ledger's own lines, kept when the act is made out of it."""
@@ -113,7 +113,7 @@ def our_list(office: Office, ref: str, scratch: Path) -> Path:
     """
     ledger, target = scratch / "ledger.parquet", scratch / "ours.parquet"
     with reading(office.sessions) as session:
-        act = find_act(session, ref)
+        act = foreseen(session, ref)
         whole = _taken_last(session, act, WHOLE)
         file = whole or _held(session, act, OURS)
         recorded = 0 if whole else export_month(session, "OCP", act.month, ledger)
@@ -125,10 +125,15 @@ def our_list(office: Office, ref: str, scratch: Path) -> Path:
     return target
 
 
+def given_anew(session: Session, act: Act) -> bool:
+    """Whether an act was itself given a list of either side."""
+    return any(_taken_last(session, act, side) is not None for side in (OURS, OPERATOR))
+
+
 def operator_list(office: Office, ref: str, scratch: Path) -> Path | None:
     """The Operator's list of an act, canonical, in `scratch`; None when there is none. Raises NotFound."""
     with reading(office.sessions) as session:
-        file = _held(session, find_act(session, ref), OPERATOR)
+        file = _held(session, foreseen(session, ref), OPERATOR)
     return None if file is None else _fetch(office, file, scratch / "operator.parquet")
 
 

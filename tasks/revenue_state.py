@@ -37,11 +37,32 @@ def find_act(session: Session, ref: str, *, lock: bool = False) -> Act:
     return found
 
 
+def foreseen(session: Session, ref: str) -> Act:
+    """The act of that reference; before its month is opened, its first act as it would be, which is not on record.
+
+    Raises NotFound for a correction that was not opened.
+    """
+    try:
+        return find_act(session, ref)
+    except NotFound:
+        if "/" in ref:
+            raise
+        return Act(month=ref, edition=0, reason="", state=ActState.OPEN)
+
+
 def find_unmade(session: Session, ref: str, *, lock: bool = False) -> Act:
     """The act of that reference. Raises NotFound, or Refused("made") when it is made out."""
-    act = find_act(session, ref, lock=lock)
+    return _unmade(find_act(session, ref, lock=lock))
+
+
+def to_draft(session: Session, ref: str) -> Act:
+    """The act of that reference, on record or foreseen. Raises as `find_unmade`."""
+    return _unmade(foreseen(session, ref))
+
+
+def _unmade(act: Act) -> Act:
     if act.state in MADE_OUT:
-        raise Refused("made", f"{ref} is made out as {number_of(act)}: reopen the month to correct it")
+        raise Refused("made", f"{ref_of(act)} is made out as {number_of(act)}: reopen the month to correct it")
     return act
 
 

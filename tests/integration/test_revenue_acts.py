@@ -304,6 +304,11 @@ FROZEN = (
     "UPDATE acts SET reward_minor = reward_minor + 1",
     "UPDATE acts SET number = number + 1",
     "UPDATE acts SET state = 'open'",
+    "UPDATE acts SET reason = 'иная'",
+    "UPDATE acts SET reconciliation_key = 'x'",
+    "UPDATE acts SET signed_by_us_at = NULL",
+    "UPDATE acts SET signed_by_operator_at = made_at",
+    "UPDATE acts SET state = 'made'",
     "DELETE FROM acts",
 )
 
@@ -312,8 +317,28 @@ FROZEN = (
 @pytest.mark.parametrize("change", FROZEN)
 def test_ocp_p5_4_the_database_lets_nothing_of_an_act_that_is_made_out_change(office: Office, change: str) -> None:
     made(office)
+    sign_both(office)
     with pytest.raises(DBAPIError, match=r"is made out|is not deleted"), transaction(office.sessions) as session:
         session.execute(text(change))
+
+
+def test_the_database_lets_nothing_of_a_closed_act_change(office: Office) -> None:
+    made(office)
+    sign_both(office)
+    record_payout(office, payout(), now=TUESDAY)
+    for change in ("state = 'signed'", "closed_at = NULL", "reported_at = NULL"):
+        with pytest.raises(DBAPIError, match="is made out"), transaction(office.sessions) as session:
+            session.execute(text(f"UPDATE acts SET {change}"))  # noqa: S608 - what a test tries
+
+
+@pytest.mark.clause("OCP-P5.3")
+def test_ocp_p5_3_money_did_not_come_before_its_act_was_made_out(office: Office) -> None:
+    made(office)
+    sign_both(office)
+    with pytest.raises(Refused, match="before the act") as refused:
+        record_payout(office, payout(on=MONDAY.date() - DAY), now=TUESDAY)
+    assert refused.value.reason == "time"
+    record_payout(office, payout(on=MONDAY.date()), now=TUESDAY)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,22 @@ MONTH_MADE_OUT = (
     "AND EXISTS (SELECT 1 FROM acts WHERE month = NEW.month AND state IN ('made', 'signed', 'closed')) "
     "AND NOT EXISTS (SELECT 1 FROM acts WHERE month = NEW.month AND state IN ('open', 'reported'))"
 )
-FROZEN = ("month", "edition", "year", "number", "made_at", "income_minor", "fee_minor", "reward_minor", "vat_minor")
+FROZEN = (
+    "month",
+    "edition",
+    "reason",
+    "opened_at",
+    "reported_at",
+    "year",
+    "number",
+    "made_at",
+    "income_minor",
+    "fee_minor",
+    "reward_minor",
+    "vat_minor",
+    "reconciliation_key",
+)
+SIGNATURES = ("signed_by_us_at", "signed_by_operator_at")
 
 
 def upgrade() -> None:
@@ -237,8 +252,11 @@ def upgrade() -> None:
     refuse("invoice_lines", "invoice_lines_of_open_months", "INSERT", MONTH_MADE_OUT, "the month is made out")
     distinct = "IS DISTINCT FROM" if op.get_context().dialect.name == "postgresql" else "IS NOT"
     changed = " OR ".join(f"NEW.{column} {distinct} OLD.{column}" for column in FROZEN)
-    reopened = "NEW.state IN ('open', 'reported')"
-    stands = f"OLD.number IS NOT NULL AND ({changed} OR {reopened})"
+    signed = " OR ".join(
+        f"(OLD.{column} IS NOT NULL AND NEW.{column} {distinct} OLD.{column})" for column in SIGNATURES
+    )
+    back = "NEW.state IN ('open', 'reported') OR (OLD.state = 'signed' AND NEW.state = 'made') OR OLD.state = 'closed'"
+    stands = f"OLD.number IS NOT NULL AND ({changed} OR {signed} OR {back})"
     refuse("acts", "acts_stand", "UPDATE", stands, "the act is made out")
     refuse("acts", "acts_stay", "DELETE", "OLD.id IS NOT NULL", "an act is not deleted")
 
