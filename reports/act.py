@@ -59,7 +59,7 @@ def by_month(view: ActView) -> Iterator[tuple[str, list[SplitRow]]]:
 
 
 def rounding_note(rows: Sequence[SplitRow]) -> str:
-    """Which rows bear the rounding of the whole, numbered from 1: округление: +0,01 на строке 2. Empty for none."""
+    """Which rows bear their month's rounding, numbered from 1: округление: +0,01 на строке 2. Empty for none."""
     shifts = sorted({row.rounding_minor for row in rows} - {0}, reverse=True)
     parts = []
     for shift in shifts:
@@ -68,7 +68,7 @@ def rounding_note(rows: Sequence[SplitRow]) -> str:
         parts.append(f"{signed(shift)} на {where}")
     if not parts:
         return ""
-    return f"Абонентская плата округлена один раз по всему акту; округление: {'; '.join(parts)}."
+    return f"Абонентская плата за месяц округлена один раз; округление: {'; '.join(parts)}."
 
 
 def _groups(view: ActView) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from blocks.terms.revenue import Difference, Reconciliation, Settlement, Way
+from blocks.terms.revenue import Difference, Reconciliation, Settlement, Way, words_on
 from blocks.terms.revenue_views import ReconciliationView
 from reports.format import count, minor, signed
 from reports.words import CAUSES, WAYS
@@ -38,17 +38,12 @@ def way_said(way: Way | None) -> str:
 
 
 def settled(view: ReconciliationView) -> list[Settled]:
-    """Every difference with its word: the last one on the line and amount, else the last one on the whole cause.
+    """Every difference with the word that holds for it (`words_on`).
 
     Raises ValueError where the sums, or the number of open differences, are not what the view says.
     """
     result = view.result
-    on_lines = {(word.cause, word.line, word.delta_minor): word for word in view.settlements if word.line is not None}
-    on_causes = {word.cause: word for word in view.settlements if word.line is None and word.key == result.key}
-    told = [
-        Settled(one, on_lines.get((one.cause, one.line, one.delta_minor)) or on_causes.get(one.cause))
-        for one in result.differences
-    ]
+    told = [Settled(*one) for one in zip(result.differences, words_on(result, view.settlements), strict=True)]
     _check(result)
     if sum(one.word is None for one in told) != view.open_differences:
         raise ValueError("the open differences are not as many as the statement says")

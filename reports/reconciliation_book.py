@@ -80,8 +80,7 @@ class _Summary:
 
     def __init__(self, page: Page, view: ReconciliationView, rows: int) -> None:
         result = view.result
-        held = [[one.income_minor for one in kept] for kept in _figures_of(result)]
-        self.sums = Sums(*held, [result.ours_minor], [result.theirs_minor], [result.matched_minor])
+        self.sums = Sums(*_amounts_of(result), [result.ours_minor], [result.theirs_minor], [result.matched_minor])
         self.page, self.view, self.result = page, view, result
         self.cells = (2, 1 + max(rows, 1))
         self.row = 0
@@ -158,12 +157,14 @@ class _Summary:
             self.fact(f"{party.signatory} ____________________   М.П.   «___» ____________ 20__ г.".strip())
 
 
-def _figures_of(result: Reconciliation) -> tuple[list[Figures], list[Figures]]:
-    """All figures of ours and of the Operator's that differ."""
-    return (
-        [held for one in result.differences for held in one.ours],
-        [held for one in result.differences for held in one.theirs],
-    )
+def _amounts_of(result: Reconciliation) -> tuple[list[int], ...]:
+    """All amounts of the other worksheet: ours, the Operator's and their difference, row by row."""
+    rows = [
+        (ours.income_minor if ours else 0, theirs.income_minor if theirs else 0)
+        for one in result.differences
+        for ours, theirs in zip_longest(one.ours, one.theirs)
+    ]
+    return [ours for ours, _ in rows], [theirs for _, theirs in rows], [theirs - ours for ours, theirs in rows]
 
 
 def _write_summary(page: Page, view: ReconciliationView, told: Sequence[Settled], rows: int) -> None:

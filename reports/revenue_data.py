@@ -67,7 +67,7 @@ def _line(page: Page, row: int, line: DataLine, number: int, income: int) -> Non
     page.texts(row, 0, line[:6])
     page.day(row, 6, line.begins_on)
     page.day(row, 7, line.ends_on)
-    page.number(row, 8, line.quantity_milli / 1000, "quantity")
+    page.quantity(row, 8, line.quantity_milli)
     page.money(row, 9, line.price_minor)
     page.money(row, 10, line.net_minor)
     page.number(row, 11, line.vat_bp / 100, "rate")

@@ -8,13 +8,13 @@ from typing import Any, Self
 
 from xlsxwriter import Workbook
 
-from reports.format import minor
+from reports.format import minor, thousandths
 
 LONGEST_CELL = 32_767
 """Characters that a cell can hold."""
 
 EXACT_BELOW = 10**15
-"""Minor units from which an amount is written as text: a spreadsheet shows fifteen digits of a number."""
+"""Minor units, or thousandths, from which an amount is written as text: a spreadsheet shows fifteen digits."""
 
 INEXACT = "*"
 """The mark of an amount that is written as text."""
@@ -98,6 +98,13 @@ class Page:
         """Texts side by side."""
         for place, value in enumerate(values, column):
             self.text(row, place, value, look)
+
+    def quantity(self, row: int, column: int, value_milli: int) -> None:
+        """Thousandths as a number of pieces, or as marked text where a number is not exact."""
+        if abs(value_milli) < EXACT_BELOW:
+            self.number(row, column, value_milli / 1000, "quantity")
+        else:
+            self.text(row, column, f"{thousandths(value_milli)}{INEXACT}", "inexact")
 
     def number(self, row: int, column: int, value: float, look: str) -> None:
         """A number that is not money."""

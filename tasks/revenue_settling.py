@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -20,10 +21,18 @@ from tasks.revenue_lists import operator_list, our_list, sha256_of
 from tasks.revenue_state import find_unmade, story
 
 
+class _Word(NamedTuple):
+    """What a word is on: a line with its delta, or neither; and the key of what it is said of."""
+
+    line: str | None
+    delta_minor: int | None
+    key: str
+
+
 def settle_differences(office: Office, form: SettleForm, *, now: datetime) -> int:
     """Record a word on an act's differences as the lists stand now; of how many differences it is (0: said before).
 
-    A word on named lines holds as long as they differ by the same amount, also after new lists; a word on a whole
+    A word on named lines holds as long as both sides state the same of them, also after new lists; a word on a whole
     cause for these two lists alone; a word on the Operator's missing list until the act is made out. Raises NotFound,
     and Refused for an act made out, no list to differ from, or lines and causes that do not differ.
     """
@@ -49,7 +58,7 @@ def settle_differences(office: Office, form: SettleForm, *, now: datetime) -> in
 def _go_without(session: Session, act: Act, form: SettleForm, ours_sha256: str, now: datetime) -> int:
     if ours_sha256 in no_list_for(session, act):
         return 0
-    _record(session, act, form, key=ours_sha256, lines=[(None, None)], now=now)
+    _record(session, act, form, words=[_Word(None, None, ours_sha256)], now=now)
     return 1
 
 
@@ -58,50 +67,36 @@ def _say(session: Session, act: Act, form: SettleForm, result: Reconciliation, n
     if unknown := [line for line in form.lines if line not in of_cause] or ([form.cause] if not of_cause else []):
         raise Refused("line", f"{form.act}: no difference of that cause: {', '.join(unknown[:5])}")
     words = settlements_of(session, act)
-    fresh = [one for one in _named(form, of_cause) if not _said(form, words, one, result.key)]
+    fresh = [one for one in _named(form, of_cause, result.key) if not _said(form, words, one)]
     if not fresh:
         return 0
-    _record(session, act, form, key=result.key, lines=fresh, now=now)
+    _record(session, act, form, words=fresh, now=now)
     return len(fresh) if form.lines else len(of_cause)
 
 
-def _named(form: SettleForm, of_cause: dict[str, Difference]) -> list[tuple[str | None, int | None]]:
-    return [(line, of_cause[line].delta_minor) for line in dict.fromkeys(form.lines)] or [(None, None)]
+def _named(form: SettleForm, of_cause: dict[str, Difference], key: str) -> list[_Word]:
+    lines = [of_cause[line] for line in dict.fromkeys(form.lines)]
+    return [_Word(one.line, one.delta_minor, one.key) for one in lines] or [_Word(None, None, key)]
 
 
-def _said(form: SettleForm, words: Sequence[Settlement], one: tuple[str | None, int | None], key: str) -> bool:
+def _said(form: SettleForm, words: Sequence[Settlement], one: _Word) -> bool:
     """Whether the last word on the same is the same: said again it changes nothing."""
-    line, delta = one
-    last = [
-        word.way
-        for word in words
-        if word.cause == form.cause and word.line == line and word.delta_minor == delta and (line or word.key == key)
-    ]
+    last = [word.way for word in words if word.cause == form.cause and (word.line, word.delta_minor, word.key) == one]
     return last[-1:] == [form.way]
 
 
-def _record(
-    session: Session,
-    act: Act,
-    form: SettleForm,
-    *,
-    key: str,
-    lines: Sequence[tuple[str | None, int | None]],
-    now: datetime,
-) -> None:
+def _record(session: Session, act: Act, form: SettleForm, *, words: Sequence[_Word], now: datetime) -> None:
     session.add_all(
         DifferenceSettlement(
             act_id=act.id,
-            key=key,
+            **one._asdict(),
             cause=form.cause,
-            line=line,
-            delta_minor=delta,
             way=form.way,
             who=form.operator,
             reason=form.reason,
             at=now,
         )
-        for line, delta in lines
+        for one in words
     )
     which = f"{len(form.lines)} lines" if form.lines else "all"
     why = f"{form.cause}, {which}: {form.way}: {form.reason}"

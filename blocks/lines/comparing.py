@@ -44,7 +44,7 @@ def reconcile(ours: Path, theirs: Path, *, month: str, key: str, scratch: Path) 
 
     Compared are counted income, first and last day, tariff and customer; issued against paid is no difference. A line
     that stands more than once on a side is a duplicate and nothing else. Raises Refused `unlike` past MOST
-    differences, `too_large` where a side adds up to more than 64 bits.
+    differences, a duplicate counted as often as it stands, `too_large` where a side adds up to more than 64 bits.
     """
     with engine(scratch) as db:
         db.execute("SET preserve_insertion_order = false")
@@ -129,7 +129,7 @@ _SIDE = """
 
 
 def _differing_lines(db: duckdb.DuckDBPyConnection) -> int:
-    """Fills `differing` with each line that differs and its causes, and counts them."""
+    """Fills `differing` with each line that differs and its causes, and counts them as often as a side has them."""
     db.execute(
         f"""
         CREATE TEMP TABLE differing AS
@@ -142,12 +142,13 @@ def _differing_lines(db: duckdb.DuckDBPyConnection) -> int:
                 CASE WHEN o.tariff <> t.tariff THEN '{Cause.TARIFF}' END,
                 CASE WHEN o.begins_on <> t.begins_on OR o.ends_on <> t.ends_on THEN '{Cause.PERIOD}' END,
                 CASE WHEN o.customer <> t.customer THEN '{Cause.CUSTOMER}' END
-            ], lambda cause: cause IS NOT NULL) END AS causes
+            ], lambda cause: cause IS NOT NULL) END AS causes,
+            greatest(coalesce(o.times, 0), coalesce(t.times, 0)) AS times
         FROM ({_SIDE.format("ours")}) o FULL JOIN ({_SIDE.format("theirs")}) t USING (line)
         WHERE len(causes) > 0
         """  # noqa: S608
     )
-    [(count,)] = db.execute("SELECT count(*) FROM differing").fetchall()
+    [(count,)] = db.execute("SELECT coalesce(sum(times), 0) FROM differing").fetchall()
     return int(count)
 
 
@@ -192,6 +193,6 @@ def _unlike(sides: Sequence[tuple[int, int]]) -> Refused:
     (ours_lines, ours_minor), (theirs_lines, theirs_minor) = sides
     return Refused(
         "unlike",
-        f"more than {MOST} lines differ, so the lists do not belong together: ours has {ours_lines} lines and "
-        f"{ours_minor} tiyn, the Operator's {theirs_lines} lines and {theirs_minor} tiyn",
+        f"more than {MOST} lines differ or repeat, so the lists do not belong together: ours has {ours_lines} lines "
+        f"and {ours_minor} tiyn, the Operator's {theirs_lines} lines and {theirs_minor} tiyn",
     )

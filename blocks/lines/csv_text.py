@@ -144,10 +144,11 @@ def _pieces(source: Path, start: int) -> Iterator[bytes]:
             data = rest + read
             if len(data) < PIECE:
                 break
-            end = _without_empty(data, _record_end(data, 0, len(data), last=True))
+            end = _record_end(data, 0, len(data), last=True)
             if not end:
                 yield data
                 return
+            end = _without_empty(data, end, at_least=end // 2)
             yield data[:end]
             rest = data[end:]
     data = data if data.endswith(b"\n") else data + b"\n"
@@ -156,9 +157,9 @@ def _pieces(source: Path, start: int) -> Iterator[bytes]:
         yield data
 
 
-def _without_empty(data: bytes, end: int) -> int:
-    """Where the last row that is not empty ends."""
-    while data.endswith((b"\n\n", b"\n\r\n"), 0, end):
+def _without_empty(data: bytes, end: int, *, at_least: int = 0) -> int:
+    """Where the last row that is not empty ends, or some empty one before `at_least`."""
+    while end > at_least and data.endswith((b"\n\n", b"\n\r\n"), 0, end):
         end -= 2 if data[end - 2] == _CR else 1
     return end
 

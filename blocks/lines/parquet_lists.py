@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from blocks.errors import Refused
-from blocks.lines.cells import TEXTS
 from blocks.lines.columns import SCHEMA
 from blocks.lines.headings import OPTIONAL, Batch, english
 
@@ -48,7 +47,7 @@ class ParquetList:
         try:
             with pq.ParquetFile(self.source, pre_buffer=False) as file, self._by_dictionary() as words:
                 for group in range(file.num_row_groups):
-                    _look_at_words(words, group, [name for name, key in self.keys.items() if key in TEXTS])
+                    _look_at_words(words, group)
                     for records in file.iter_batches(_ROWS, row_groups=[group], use_threads=False):
                         yield self._batch(records, row)
                         row += records.num_rows
@@ -108,9 +107,9 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _look_at_words(words: pq.ParquetFile, group: int, names: list[str]) -> None:
+def _look_at_words(words: pq.ParquetFile, group: int) -> None:
     """Refuse a dictionary of huge texts before it is multiplied by the rows that name them."""
-    first = next(words.iter_batches(1, row_groups=[group], columns=names, use_threads=False), None)
+    first = next(words.iter_batches(1, row_groups=[group], use_threads=False), None)
     for column in first.columns if first is not None else ():
         held = column.dictionary if pa.types.is_dictionary(column.type) else column
         if _is_text(held.type) and (pc.max(pc.binary_length(held.cast(pa.string()))).as_py() or 0) > _LONGEST:

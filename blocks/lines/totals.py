@@ -30,13 +30,16 @@ LARGEST = 2**63 - 1
 
 BATCH = 65_536
 
+MOST_SUMS = 100_000
+"""Services, tariffs and states that are added up apart: the data on invoices lists them on one worksheet."""
+
 _TOTALS = """
     SELECT tariff, begins_on, ends_on, state, corrects <> '' AS back, count(*), sum(net_minor), sum(vat_minor)
     FROM read_parquet(?) WHERE state <> 'cancelled' GROUP BY ALL
 """
 _SUMS = """
     SELECT service, tariff, state, corrects <> '' AS back, count(*), sum(net_minor), sum(vat_minor)
-    FROM read_parquet(?) GROUP BY ALL
+    FROM read_parquet(?) GROUP BY ALL LIMIT ?
 """
 
 
@@ -70,10 +73,16 @@ def totals(path: Path, *, scratch: Path) -> tuple[Total, ...]:
 
 
 def sums(path: Path, tariffs: TariffTable, *, scratch: Path) -> tuple[TariffLine, ...]:
-    """All lines by service, tariff and state, in that order. Raises Refused `too_large`, NotFound for a tariff."""
+    """All lines by service, tariff and state, in that order.
+
+    Raises Refused `too_large`, `services` past MOST_SUMS, NotFound for a tariff.
+    """
     found: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     with engine(scratch) as db:
-        for service, tariff, state, back, lines, net, vat in db.execute(_SUMS, [str(path)]).fetchall():
+        rows = db.execute(_SUMS, [str(path), MOST_SUMS + 1]).fetchall()
+        if len(rows) > MOST_SUMS:
+            raise Refused("services", f"more than {MOST_SUMS} services, tariffs and states: a service is no customer's")
+        for service, tariff, state, back, lines, net, vat in rows:
             held = found[service, tariff, state]
             for at, value in enumerate((lines, int(net), int(vat), counts(LineState(state), corrects=back) * int(net))):
                 held[at] += value

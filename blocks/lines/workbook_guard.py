@@ -21,6 +21,12 @@ _FAR = re.compile(rb"""\br\s*=\s*["'](?:[A-Za-z]{2,}[0-9]|[A-Za-z]?(?!10[0-4][0-
 """A cell beyond column Z or a row beyond what a sheet has: whoever opens the sheet makes room for all in between."""
 _CELL = re.compile(rb"<(?:[A-Za-z0-9]+:)?c\b[^<>]*>")
 _ERROR = re.compile(rb"""\bt\s*=\s*["']e["']""")
+_UNCOUNTED = re.compile(
+    rb"<(?:\w+:)?c\b(?![^<>]*\bt\s*=)[^<>]*>\s*<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<>]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+"""A formula without a value of any type: whoever wrote the workbook never calculated it."""
+_CELLS = re.compile(rb"<(?:[A-Za-z0-9]+:)?sheetData\b")
 _PLACE = re.compile(rb"""\br\s*=\s*["']([A-Za-z])([0-9]{1,7})["']""")
 
 Place = tuple[int, int]
@@ -34,14 +40,13 @@ def look_through(source: Path) -> list[Place]:
         with ZipFile(source) as archive, source.open("rb") as file:
             unpacked = 0
             for member in _members(archive):
-                sheet = _Sheet() if "worksheets/" in member.filename.lower() else None
+                part = _Sheet() if "worksheets/" in member.filename.lower() else _Other()
                 for piece in _unpacked(file, member):
                     unpacked += len(piece)
                     if unpacked > MAX_UNPACKED:
                         raise Refused("unreadable", f"the workbook unpacks to more than {MAX_UNPACKED >> 20} MB")
-                    if sheet:
-                        sheet.feed(piece)
-                errors += sheet.errors if sheet else []
+                    part.feed(piece)
+                errors += part.errors
     except (BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
         raise Refused("unreadable", f"the workbook is cut off or damaged: {str(error)[:200]}") from None
     return errors[:SHOWN]
@@ -92,21 +97,45 @@ def _unpacked(file: BinaryIO, member: ZipInfo) -> Iterator[bytes]:
         raise Refused("unreadable", f"{member.filename} is not as long as the workbook says")
 
 
-class _Sheet:
-    """The XML of a sheet, passing by."""
+class _Other:
+    """Any other member, passing by."""
 
     def __init__(self) -> None:
         self.errors: list[Place] = []
         self._tail = b""
 
     def feed(self, piece: bytes) -> None:
-        """Look at the next piece. Raises Refused for cells out of reach."""
+        """Look at the next piece. Raises Refused for a sheet, which nobody would look for here."""
+        text = self._tail + piece
+        if _CELLS.search(text):
+            raise Refused("unreadable", "the workbook keeps a sheet where none is looked for")
+        self._tail = text[-_KEPT:]
+
+
+class _Sheet:
+    """The XML of a sheet, passing by."""
+
+    def __init__(self) -> None:
+        self.errors: list[Place] = []
+        self._tail = self._last = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Look at the next piece. Raises Refused for cells out of reach, or of a value that nobody knows."""
+        self._last += piece
+        if (b"<f" in self._last or b":f" in self._last) and _UNCOUNTED.search(self._last):
+            raise Refused(
+                "unreadable", "a formula was never calculated: open the workbook in a spreadsheet and save it"
+            )
+        self._last = self._last[-_KEPT:]
         text = self._tail + piece
         if _FAR.search(text):
             raise Refused("unreadable", "the sheet has cells beyond column Z or row 1048576")
         cut = text.rfind(b">") + 1
         for cell in _CELL.finditer(text, 0, cut) if len(self.errors) < SHOWN and _ERROR.search(text) else ():
-            place = _PLACE.search(cell[0]) if _ERROR.search(cell[0]) else None
-            if place:
-                self.errors.append((int(place[2]), (place[1][0] & 0xDF) - ord("A")))
+            if not _ERROR.search(cell[0]):
+                continue
+            place = _PLACE.search(cell[0])
+            if place is None:
+                raise Refused("unreadable", "a cell with an error value does not say where it stands")
+            self.errors.append((int(place[2]), (place[1][0] & 0xDF) - ord("A")))
         self._tail = text[cut:][-_KEPT:]

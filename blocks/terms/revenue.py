@@ -7,8 +7,10 @@ to its own month, and takes its sum back where it names an earlier line; a `corr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated
 
 from pydantic import Field
@@ -60,8 +62,8 @@ class SplitRow(Frozen):
     """A row of an act: one version of a tariff row in one month.
 
     `fee_minor` is the Operator's subscription fee, `reward_minor` the Provider's reward; they sum to the income.
-    `rounding_minor` is by how much the fee differs from half-up of this row alone, so that the rows sum to the fee of
-    the whole. A row whose `month_of` is earlier than the act's month is a correction: what changes, signed.
+    `rounding_minor` is by how much the fee differs from half-up of this row alone, because a month's fee is rounded
+    once as a whole. A row whose `month_of` is earlier than the act's month is a correction: what changes, signed.
     """
 
     month_of: Month
@@ -124,6 +126,12 @@ class Difference(Frozen):
         """The Operator's income minus ours."""
         return sum(one.income_minor for one in self.theirs) - sum(one.income_minor for one in self.ours)
 
+    @property
+    def key(self) -> str:
+        """The same for the same cause, line and figures at both sides: a sha256."""
+        sides = (",".join(one.model_dump_json() for one in side) for side in (self.ours, self.theirs))
+        return sha256("\n".join((self.cause, self.line, *sides)).encode()).hexdigest()
+
 
 class CauseTotal(Frozen):
     """The differences of one cause added up."""
@@ -167,8 +175,8 @@ class Way(StrEnum):
 class Settlement(Frozen):
     """A person's word on differences of one cause: on one line with that delta, or (`line` None) on all of them.
 
-    A word on all holds for the reconciliation of that key alone; a word on a line holds as long as the line differs by
-    the same amount.
+    `key` is what it was said of: a word on all holds for the reconciliation of that key alone, a word on a line for
+    that reconciliation, or as long as the figures of both sides are those of the difference of that key.
     """
 
     cause: Cause
@@ -178,3 +186,26 @@ class Settlement(Frozen):
     way: Way
     who: str
     reason: str
+
+
+def words_on(result: Reconciliation, said: Iterable[Settlement]) -> tuple[Settlement | None, ...]:
+    """The word that holds for each difference of a reconciliation, in their order; None where none does.
+
+    A word on the line goes before one on its cause, and of each kind the last said holds.
+    """
+    on_lines: dict[str, list[Settlement]] = {}
+    on_causes: dict[Cause, Settlement] = {}
+    for word in said:
+        if word.line is not None:
+            on_lines.setdefault(word.line, []).insert(0, word)
+        elif word.key == result.key:
+            on_causes[word.cause] = word
+    return tuple(
+        next((word for word in on_lines.get(one.line, ()) if _of(word, one, result.key)), on_causes.get(one.cause))
+        for one in result.differences
+    )
+
+
+def _of(word: Settlement, one: Difference, key: str) -> bool:
+    """Whether a word on a line was said of this difference."""
+    return (word.cause, word.delta_minor) == (one.cause, one.delta_minor) and word.key in {key, one.key}

@@ -30,6 +30,7 @@ from blocks.terms.revenue import (
     first_day,
     last_day,
     month_of,
+    words_on,
 )
 
 
@@ -142,8 +143,7 @@ def act_rows(
 
     `fresh` are the totals that it adds to any months up to its own; `before` and `acted` the totals and the rows of
     earlier acts by month. Each month of `fresh` is shared anew, and what was acted is taken off: a row is what is to be
-    added to the rows acted to make the month right. Rows that change nothing are left out; `rounding_minor` is kept
-    where the fee changes.
+    added to the rows acted to make the month right. Rows that change nothing are left out.
 
     Raises ValueError for a month later than the act's, TermsViolated (OCP-P4) where the table no longer has the
     versions that a month was acted by, and what `split_month` raises.
@@ -188,13 +188,11 @@ _SUMS = ("lines", "income_minor", "fee_minor", "reward_minor", "vat_minor")
 def _changes(rows: Sequence[SplitRow], acted: Sequence[SplitRow]) -> Iterator[SplitRow]:
     found = {(row.tariff, row.since): row for row in rows}
     for row in acted:
-        held = found.get((row.tariff, row.since)) or row.model_copy(update=dict.fromkeys((*_SUMS, "rounding_minor"), 0))
-        found[row.tariff, row.since] = held.model_copy(
-            update={name: getattr(held, name) - getattr(row, name) for name in _SUMS}
-        )
-    for _, row in sorted(found.items()):
-        if any(getattr(row, name) for name in _SUMS):
-            yield row if row.fee_minor else row.model_copy(update={"rounding_minor": 0})
+        held = found.get((row.tariff, row.since)) or row.model_copy(update=dict.fromkeys(_SUMS, 0))
+        left = {name: getattr(held, name) - getattr(row, name) for name in _SUMS}
+        alone = half_up(Fraction(left["income_minor"] * row.fee_bp, 10_000))
+        found[row.tariff, row.since] = held.model_copy(update={**left, "rounding_minor": left["fee_minor"] - alone})
+    return (row for _, row in sorted(found.items()) if any(getattr(row, name) for name in _SUMS))
 
 
 class Settled(Frozen):
@@ -205,24 +203,18 @@ class Settled(Frozen):
 
 
 def settle(result: Reconciliation, settlements: Sequence[Settlement]) -> Settled:
-    """Put people's words, in the order in which they were said, to the differences of a reconciliation.
+    """Put people's words, in the order in which they were said, to the differences of a reconciliation (`words_on`).
 
-    A word on a line holds while its cause and amount are the same, one on a whole cause for this reconciliation alone.
-    A word on the line goes before one on its cause, and of each kind the last holds. Explained: our figures stand.
-    Accepted: the Operator's replace ours.
+    Explained: our figures stand. Accepted: the Operator's replace ours.
     """
     still_open: list[Difference] = []
     adjustments: list[Total] = []
-    on_lines = {(word.cause, word.line, word.delta_minor): word.way for word in settlements if word.line is not None}
-    on_causes = {word.cause: word.way for word in settlements if word.line is None and word.key == result.key}
-    for one in result.differences:
-        way = on_lines.get((one.cause, one.line, one.delta_minor)) or on_causes.get(one.cause)
-        if way is None:
+    for one, word in zip(result.differences, words_on(result, settlements), strict=True):
+        if word is None:
             still_open.append(one)
-        elif way is Way.ACCEPTED:
-            adjustments += [_total(figures, -1) for figures in one.ours] + [
-                _total(figures, 1) for figures in one.theirs
-            ]
+        elif word.way is Way.ACCEPTED:
+            adjustments += [_total(figures, -1) for figures in one.ours]
+            adjustments += [_total(figures, 1) for figures in one.theirs]
     return Settled(open=tuple(still_open), adjustments=merge_totals(adjustments))
 
 

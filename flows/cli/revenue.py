@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from blocks.terms.ocp_tariffs import TariffTable
     from tasks.revenue_draft import Draft, Head
     from tasks.revenue_history import Earlier
+    from tasks.revenue_split_file import SplitFile
 
 app = typer.Typer()
 
@@ -74,28 +75,39 @@ def _head(settings: Settings, month: str, number: str, dated: str) -> Head:
 
     from pydantic import TypeAdapter
 
+    from blocks.errors import Refused
     from blocks.terms.revenue import Month, last_day
     from tasks.revenue_draft import Head, sides_of
 
+    month = TypeAdapter(Month).validate_python(month)
+    try:
+        day = date.fromisoformat(dated) if dated else last_day(month)
+    except ValueError:
+        raise Refused("dated", f"no such day: {dated}; a day is written as 2026-11-02") from None
     return Head(
-        month=TypeAdapter(Month).validate_python(month),
+        month=month,
         edition=0,
         reason="",
         number=number,
-        dated=date.fromisoformat(dated) if dated else last_day(month),
+        dated=day,
         sides=sides_of(settings),
     )
 
 
 def _read(side: Literal["ours", "operator"], path: Path, *, month: str, tariffs: TariffTable, scratch: Path) -> Path:
-    """A list in its canonical form."""
-    from blocks.lines.reading import read_list
+    """A list in its canonical form. Of a bad one every fault that is kept is told, and BadList goes on."""
+    from blocks.lines.reading import BadList, read_list
 
     def tell(what: str) -> None:
         typer.echo(what, err=True)
 
     target = scratch / f"{side}.parquet"
-    read_list(path, target, month=month, tariffs=tariffs, side=side, scratch=scratch, tell=tell)
+    try:
+        read_list(path, target, month=month, tariffs=tariffs, side=side, scratch=scratch, tell=tell)
+    except BadList as bad:
+        for fault in bad.faults:
+            tell(f"{path.name}: row {fault.row}, {fault.column or 'the row'}: {fault.reason}")
+        raise
     return target
 
 
@@ -115,6 +127,7 @@ def _drafted(
     from tasks.revenue_draft import assemble
     from tasks.revenue_lists import sha256_of
 
+    earlier_files = _earlier(earlier, head)
     said = TypeAdapter(tuple[Settlement, ...]).validate_json(words.read_bytes()) if words else ()
     return assemble(
         ours,
@@ -124,18 +137,34 @@ def _drafted(
         scratch=scratch,
         settlements=said,
         without_list=[] if theirs else [sha256_of(ours)],
-        history=lambda months: _history(months, earlier),
+        history=lambda months: _history(months, earlier_files),
     )
 
 
-def _history(months: frozenset[str], paths: Sequence[Path]) -> Earlier:
+def _earlier(paths: Sequence[Path], head: Head) -> list[SplitFile]:
+    """What earlier months added. Raises Refused where it would count a month twice, or a final act stand on a draft."""
+    from blocks.errors import Refused
+    from tasks.revenue_split_file import SplitFile
+
+    files: list[SplitFile] = []
+    for path in paths:
+        file = SplitFile.model_validate_json(path.read_bytes())
+        if file.month >= head.month:
+            raise Refused("earlier", f"{path}: {file.month} is not before {head.month}")
+        if any(file.month == known.month for known in files):
+            raise Refused("earlier", f"{path}: {file.month} is there twice")
+        if head.number and not file.number:
+            raise Refused("earlier", f"{path}: {file.month} is a draft, and an act stands on acts alone")
+        files.append(file)
+    return files
+
+
+def _history(months: frozenset[str], files: Sequence[SplitFile]) -> Earlier:
     from blocks.terms.revenue import SplitRow, Total, month_of
     from tasks.revenue_history import Earlier
-    from tasks.revenue_split_file import SplitFile
 
     before: dict[str, list[Total]] = defaultdict(list)
     acted: dict[str, list[SplitRow]] = defaultdict(list)
-    files = [SplitFile.model_validate_json(path.read_bytes()) for path in paths]
     for file in files:
         for total in file.totals:
             before[month_of(total.begins_on)].append(total)

@@ -198,9 +198,10 @@ def test_ocp_p5_1_a_correction_that_moves_a_tiyn_to_another_row_says_so() -> Non
     # 20.4 three times: 61.2 -> 61, to A 21 (rounding +1), B 20, C 20.
     assert [one.fee_minor for one in acted] == [21, 20, 20]
     # Without A's 102: 0 + 20.4 + 20.4 = 40.8 -> 41, to B 21 (rounding +1), C 20. That is -21, +1 and 0: -20 in all.
+    # Alone, A's -102 would be -20: its rounding is -1.
     fresh = [total("A", "2026-09-01..30", 1, -102)]
     assert act_rows("2026-10", fresh, {"2026-09": before}, {"2026-09": acted}, TWENTIES) == (
-        row("A", "2026-09-01..30", 2000, 1, -102, -21, -81),
+        row("A", "2026-09-01..30", 2000, 1, -102, -21, -81, rounding=-1),
         row("B", "2026-09-01..30", 2000, 0, 0, 1, -1, rounding=1),
     )
 

@@ -292,7 +292,8 @@ def test_a_row_of_an_act_changes_something_and_stands_in_its_place(
         places = [(one.month_of != month, one.month_of, one.tariff, one.since) for one in rows]
         assert places == sorted(set(places))
         assert all(sums_of([one]) for one in rows)
-        assert all(one.fee_minor or not one.rounding_minor for one in rows)
+        for one in rows:
+            assert one.fee_minor == half_up(one.income_minor * one.fee_bp) + one.rounding_minor
         assert {one.month_of for one in rows} <= {month_of(one.begins_on) for one in fresh}
         for one in fresh:
             stated[month_of(one.begins_on)].append(one)
@@ -354,7 +355,7 @@ def test_what_was_acted_and_is_no_more_is_taken_off_whole() -> None:
     acted = [row("A", "2026-09-01..30", 2000, 2, 1003, 200, 803, 160, rounding=-1)]
     fresh = [total("A", "2026-09-01..30", -2, -1003, -160)]
     (gone,) = act_rows("2026-10", fresh, {"2026-09": before}, {"2026-09": acted}, TWENTIES)
-    assert gone == row("A", "2026-09-01..30", 2000, -2, -1003, -200, -803, -160)
+    assert gone == row("A", "2026-09-01..30", 2000, -2, -1003, -200, -803, -160, rounding=1)
 
 
 def test_a_row_that_is_no_more_stands_in_its_place_among_the_others() -> None:
@@ -365,13 +366,13 @@ def test_a_row_that_is_no_more_stands_in_its_place_among_the_others() -> None:
     assert [(one.tariff, one.income_minor) for one in rows] == [("A", -100), ("B", 100)]
 
 
-def test_a_rounding_that_an_earlier_act_stated_is_not_stated_again() -> None:
+def test_the_rounding_of_a_correction_is_of_what_it_changes_and_not_stated_again() -> None:
     before = [total("A", "2026-09-01..30", 1, 102), total("B", "2026-09-01..30", 1, 108)]
     acted = split_month("2026-09", before, TWENTIES)  # 20.4 + 21.6 = 42: floors 41, the tiyn to B
     assert [(one.fee_minor, one.rounding_minor) for one in acted] == [(20, 0), (22, 0)]
     fresh = [total("B", "2026-09-01..30", 1, -1)]  # 21.4: a tie at 41.8 -> 42, the tiyn to A, which alone is 20
     first = act_rows("2026-10", fresh, {"2026-09": before}, {"2026-09": acted}, TWENTIES)
-    assert [(one.tariff, one.fee_minor, one.rounding_minor) for one in first] == [("A", 1, 1), ("B", -1, 0)]
+    assert [(one.tariff, one.fee_minor, one.rounding_minor) for one in first] == [("A", 1, 1), ("B", -1, -1)]
     again = act_rows(
         "2026-10",
         [total("A", "2026-09-01..30", 0, 0, 1)],
@@ -578,7 +579,8 @@ def test_a_word_on_a_line_goes_before_one_on_its_cause_whichever_was_said_first(
     ("said", "left"),
     [
         (word(Way.EXPLAINED, line="1", delta=-10), ["3", "4", "2"]),
-        (word(Way.EXPLAINED, line="1", delta=-10, key="other"), ["3", "4", "2"]),
+        (word(Way.EXPLAINED, line="1", delta=-10, key=LESS.key), ["3", "4", "2"]),
+        (word(Way.EXPLAINED, line="1", delta=-10, key="other"), ["3", "4", "1", "2"]),
         (word(Way.EXPLAINED, line="1", delta=-9), ["3", "4", "1", "2"]),
         (word(Way.EXPLAINED, line="1"), ["3", "4", "1", "2"]),
         (word(Way.EXPLAINED, line="2", delta=-10), ["3", "4", "1", "2"]),
@@ -590,6 +592,30 @@ def test_a_word_on_a_line_goes_before_one_on_its_cause_whichever_was_said_first(
 )
 def test_a_word_on_a_line_outlives_the_lists_and_one_on_a_cause_does_not(said: Settlement, left: list[str]) -> None:
     assert lines_open(said) == left
+
+
+@pytest.mark.clause("OCP-P4")
+@pytest.mark.parametrize(
+    "now",
+    [
+        difference("4", Cause.MISSING_AT_US, [], [figures(50, 8, tariff="C")]),
+        difference("4", Cause.MISSING_AT_US, [], [figures(50, 0, tariff="B")]),
+        difference("4", Cause.MISSING_AT_US, [], [figures(50, 8, tariff="B"), figures(0, 0, tariff="B")]),
+        difference("4", Cause.MISSING_AT_US, [figures(10)], [figures(60, 8, tariff="B")]),
+    ],
+)
+def test_ocp_p4_a_word_does_not_hold_for_other_figures_that_differ_by_the_same_amount(now: Difference) -> None:
+    accepted = word(Way.ACCEPTED, Cause.MISSING_AT_US, line="4", delta=50, key=STRANGE.key)
+    new_lists = RESULT.model_copy(update={"key": "n" * 64})
+    assert STRANGE not in settle(new_lists, [accepted]).open
+    assert settle(new_lists.model_copy(update={"differences": (now,)}), [accepted]).open == (now,)
+
+
+def test_the_last_word_on_a_line_holds_be_it_of_these_lists_or_of_the_figures() -> None:
+    of_lists = word(Way.EXPLAINED, line="1", delta=-10)
+    of_figures = word(Way.ACCEPTED, line="1", delta=-10, key=LESS.key)
+    assert settle(RESULT, [of_lists, of_figures]).adjustments != ()
+    assert settle(RESULT, [of_figures, of_lists]).adjustments == ()
 
 
 def test_a_line_with_several_causes_is_settled_under_the_first() -> None:

@@ -321,11 +321,11 @@ def test_a_word_holds_only_for_its_line_amount_and_reconciliation() -> None:
         word(Cause.CUSTOMER, Way.EXPLAINED),
         word(Cause.TARIFF, Way.ACCEPTED, "L-6", 0, key="cd" * 32),
     ]
-    text = text_of(statement_pdf(statement(words=words, unsettled=6)))
-    assert "Открыто 6 +390,00" not in text
-    assert "Открыто 6 +890,00" in text
+    text = text_of(statement_pdf(statement(words=words, unsettled=7)))
+    assert "Открыто 7 +390,00" not in text
+    assert "Открыто 7 +890,00" in text
     assert "ИП Другой клиент 0,00 объяснено" in text
-    assert "TV-KINO 0,00 принято" in text
+    assert "TV-KINO 0,00 принято" not in text
 
 
 def test_a_statement_of_many_differences_lists_the_first_and_counts_the_rest() -> None:
@@ -348,6 +348,15 @@ def test_a_line_repeated_many_times_is_shown_in_short() -> None:
     text = text_of(statement_pdf(statement([often])))
     assert "и ещё 995" in text
     assert text.count("выставлен") == 6
+
+
+def test_a_difference_higher_than_a_page_goes_on_over_the_next_one() -> None:
+    held = [figures(customer=f"client-{number} {'абвгд' * 48}") for number in range(5)]
+    last_row, signed_page = pages_of(
+        statement_pdf(statement([difference("L-1", Cause.DUPLICATE, ours=held, theirs=held)]))
+    )[-2:]
+    assert "client-4" in last_row + signed_page
+    assert "client-0" not in last_row + signed_page
 
 
 def test_a_statement_of_equal_lists_says_that_they_are() -> None:

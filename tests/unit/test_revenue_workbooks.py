@@ -145,6 +145,12 @@ def test_the_largest_amount_of_a_number_is_exact_to_the_tiyn() -> None:
     assert not book["Сводка"]["A6"].value
 
 
+def test_a_quantity_too_large_for_a_number_is_marked_text() -> None:
+    page = opened(made([data_line(0, quantity_milli=2**53 + 1), data_line(1, quantity_milli=EXACT_BELOW - 1)]))["Счета"]
+    assert page["I5"].value.replace("\xa0", "") == "9007199254740,993*"
+    assert page["I6"].value == 999_999_999_999.999
+
+
 def test_amounts_whose_sum_is_too_large_for_a_number_have_no_formula() -> None:
     half = EXACT_BELOW // 2
     lines = [data_line(0, net_minor=half), data_line(1, net_minor=half)]
@@ -261,6 +267,15 @@ def test_a_statement_with_an_amount_too_large_for_a_number_has_text_for_formulas
     book = opened(statement_xlsx(statement([huge])))
     assert book["Расхождения"]["R2"].value == "10 000 000 000 000,00*".replace(" ", "\xa0")
     assert "знаком *" in book["Сводка"]["A6"].value
+    assert not any("SUM(" in str(cell.value) or "SUMIFS(" in str(cell.value) for row in book["Сводка"] for cell in row)
+
+
+def test_amounts_whose_difference_is_too_large_for_a_number_have_no_formula() -> None:
+    most = EXACT_BELOW - 1
+    far = difference("L-1", Cause.AMOUNT, ours=[figures(income_minor=-most)], theirs=[figures(income_minor=most)])
+    back = difference("L-2", Cause.AMOUNT, ours=[figures(income_minor=most)], theirs=[figures(income_minor=-most)])
+    book = opened(statement_xlsx(statement([far, back])))
+    assert book["Расхождения"]["S2"].data_type == "s"
     assert not any("SUM(" in str(cell.value) or "SUMIFS(" in str(cell.value) for row in book["Сводка"] for cell in row)
 
 

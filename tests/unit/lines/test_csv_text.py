@@ -95,6 +95,13 @@ def test_empty_rows_at_the_end_are_left_out_wherever_a_piece_ends(
         assert read(tmp_path / "list").lines == 2
 
 
+def test_endless_empty_rows_are_told_instead_of_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "list").write_bytes(HEAD + raw() + b"\n" * 4000)
+    monkeypatch.setattr(csv_text, "PIECE", 1000)
+    source = csv_text.open_csv(tmp_path / "list")
+    assert len(list(source.batches())) < 10
+
+
 def test_a_row_longer_than_a_piece_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_text, "PIECE", 400)
     (tmp_path / "list").write_bytes(HEAD + raw() + raw(line="L-2", price="0" * 300 + "100.00") + raw(line="L-3"))

@@ -13,6 +13,7 @@ from blocks.errors import Refused
 from blocks.lines import csv_text, parquet_lists, writing
 from blocks.lines.columns import SCHEMA
 from blocks.lines.faults import BadList
+from blocks.lines.parquet_lists import ParquetList
 from blocks.lines.reading import read_list
 from tests.unit.lines.lists import (
     KEYS,
@@ -278,10 +279,14 @@ def test_a_null_stands_in_optional_columns_only(tmp_path: Path) -> None:
     assert faults(tmp_path / "list") == [(2, "customer", "null"), (2, "from", "null"), (2, "net", "null")]
 
 
-def test_a_huge_text_named_by_many_rows_is_refused_before_it_is_unfolded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["customer", "service", "tariff", "from", "quantity", "vat", "state", "currency"])
+def test_a_huge_text_named_by_many_rows_is_refused_before_it_is_unfolded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
     table = pq.read_table(write_parquet(tmp_path / "list", [row(line=f"L-{number}") for number in range(100)]))
-    table = table.set_column(KEYS.index("customer"), "customer", pa.array(["x" * 70_000] * 100))
+    table = table.set_column(KEYS.index(key), key, pa.array(["x" * 70_000] * 100))
     pq.write_table(table, tmp_path / "list")
+    monkeypatch.delattr(ParquetList, "_batch")
 
     with pytest.raises(Refused, match="a text of more than"):
         read(tmp_path / "list")

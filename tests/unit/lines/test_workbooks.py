@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import zipfile
 import zlib
@@ -11,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import xlsxwriter
 
@@ -188,6 +190,44 @@ def test_error_values_are_faults_even_where_a_cell_may_be_empty(tmp_path: Path) 
     ]
 
 
+def test_an_error_value_without_a_place_is_not_taken_for_an_empty_cell(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "list") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, KEYS)
+        sheet.write_row(1, 0, row(state="refunded").values())
+        sheet.write_formula(1, KEYS.index("corrects"), "=NA()", None, "#N/A")
+    repacked(tmp_path / "list", lambda _, content: re.sub(rb' r="[A-Z]+[0-9]+"', b"", content))
+
+    assert refusal(tmp_path / "list") == "a cell with an error value does not say where it stands"
+
+
+@pytest.mark.parametrize("piece", [61, 1024 * 1024])
+def test_a_formula_that_was_never_calculated_is_not_taken_for_an_empty_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(workbook_guard, "_PIECE", piece)
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(KEYS)
+    sheet.append(list(row(state="refunded", corrects='="L-0"').values()))
+    book.save(tmp_path / "list")
+
+    assert refusal(tmp_path / "list").startswith("a formula was never calculated")
+
+
+def test_a_sheet_that_is_kept_where_none_is_looked_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook_guard, "_PIECE", 37)
+    with zipfile.ZipFile(write_xlsx(tmp_path / "list", some_rows())) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "list", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("worksheets/", "pages/"), content.replace(b"worksheets/", b"pages/"))
+
+    assert refusal(tmp_path / "list") == "the workbook keeps a sheet where none is looked for"
+
+
 def test_rows_are_numbered_as_excel_does_and_empty_ones_at_the_end_left_out(tmp_path: Path) -> None:
     rows = [list(KEYS), list(row().values()), [""], list(row(line="L-2", vat="1").values()), [" "] * 3]
     with xlsxwriter.Workbook(tmp_path / "list") as book:
@@ -195,6 +235,7 @@ def test_rows_are_numbered_as_excel_does_and_empty_ones_at_the_end_left_out(tmp_
         for at, values in enumerate(rows):
             sheet.write_row(at, 0, values)
         sheet.write_formula(30, 3, '=""', None, "")
+    repacked(tmp_path / "list", lambda _, content: content.replace(b'r="D31"', b'r="D31" t="str"'))
 
     assert faults(tmp_path / "list") == [
         (3, "", "the row is empty"),
