@@ -21,7 +21,7 @@ from flows import revenue_month, runtime
 from flows.fulfilment import send_due
 from flows.starting import ask
 from tasks import revenue_acts
-from tasks.revenue_desk import act_line, missed_months, splittable, unsigned
+from tasks.revenue_desk import act_line, latest_ref, missed_months, splittable, unsigned
 from tasks.revenue_forms import ActRef, ListForm, PayoutForm, ReopenForm, SettleForm, SignatureForm
 from tasks.revenue_letters import send_again
 from tasks.revenue_lists import take_list
@@ -78,10 +78,9 @@ async def ocp_revenue_split(
         revenue_acts.refuse_early(named, now=now)
     else:
         await asyncio.to_thread(revenue_acts.open_month, office, named, now=now)
-    outcome = await _split(named, now, dry_run=dry_run)
-    get_run_logger().info(
-        "%s: %s", named, "; ".join(outcome.obstacles) or ("made out" if outcome.made else "a dry run")
-    )
+    ref = await asyncio.to_thread(latest_ref, office, named)
+    outcome = await _split(ref, now, dry_run=dry_run)
+    get_run_logger().info("%s: %s", ref, "; ".join(outcome.obstacles) or ("made out" if outcome.made else "a dry run"))
     return outcome.markdown
 
 
@@ -125,8 +124,6 @@ async def _holds(what: str, work: Awaitable[object]) -> bool:
 def load_lines(form: ListForm) -> str:
     """Take a list of invoice lines from the folder of lists: ours, or the Operator's. The month's act is opened."""
     office, now, logger = runtime.office(), runtime.now(), get_run_logger()
-    if form.act == form.act[:7]:
-        revenue_acts.open_month(office, form.act, now=now)
     taken = take_list(office, form, now=now, tell=logger.info)
     told = f"{form.file}: {taken.lines} lines" + ("" if taken.new else ", the same as before: nothing changes")
     logger.info(told)

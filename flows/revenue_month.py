@@ -57,7 +57,7 @@ def documents(drafted: Draft) -> list[Rendered]:
     act, statement = drafted.act, drafted.statement
     name = drafted.ref.replace("/", "-")
     made = [Rendered("act", f"Акт оказанных услуг {act.number}", f"act-{name}.pdf", PDF, act_pdf(act))]
-    if act.reward_minor > 0:
+    if act.reward_minor:
         invoice = reward_invoice_pdf(act)
         made.append(Rendered("invoice", f"Счёт к акту {act.number}", f"invoice-{name}.pdf", PDF, invoice))
     if statement is not None:

@@ -240,7 +240,7 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
             if obligation.state is ObligationState.OPEN:
                 obligation.state, obligation.fulfilled_at = ObligationState.FULFILLED, row.sent_at or now
                 obligation.evidence = f"notice {row.id} {row.state.value} {(row.sent_at or now).isoformat()}"
-        elif obligation.state is ObligationState.FULFILLED:
+        elif obligation.state is ObligationState.FULFILLED and not _given_otherwise(session, row):
             obligation.state, obligation.fulfilled_at, obligation.evidence = ObligationState.OPEN, None, None
     if row.state in (NoticeState.BOUNCED, NoticeState.FAILED):
         if row.kind == "access_data":
@@ -265,6 +265,12 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
                 facts={"notice": row.kind, "about": row.facts.get("number", ""), "why": row.diagnostic or ""},
                 now=now,
             )
+
+
+def _given_otherwise(session: Session, row: Notice) -> bool:
+    """Whether another letter of the same obligation counts: one that bounces late takes nothing back from it."""
+    others = select(Notice).where(Notice.obligation_id == row.obligation_id, Notice.id != row.id)
+    return any(_given(other) for other in session.scalars(others))
 
 
 def _close_page(session: Session, row: Notice) -> None:

@@ -54,6 +54,13 @@ def unsigned(office: Office, ref: str) -> list[Literal["us", "operator"]]:
         return [*ours, "operator"] if act.signed_by_operator_at is None else ours
 
 
+def latest_ref(office: Office, month: str) -> str:
+    """The latest act of a month, or the month itself where it was not opened yet."""
+    with reading(office.sessions) as session:
+        act = session.scalar(select(Act).where(Act.month == month).order_by(Act.edition.desc()).limit(1))
+        return month if act is None else ref_of(act)
+
+
 def act_line(office: Office, ref: str) -> str:
     """An act in one line, for who signs it: its number and its sums without VAT. Raises NotFound."""
     with reading(office.sessions) as session:

@@ -32,7 +32,10 @@ from blocks.terms.revenue_views import (
     TariffLine,
 )
 from blocks.terms.zones import ASTANA
+from tasks.revenue_corrections import WholeLists, in_doubt, whole_lists
 from tasks.revenue_history import (
+    CORRECTIONS,
+    NO_LIST,
     NOTHING_EARLIER,
     PICTURED,
     Earlier,
@@ -40,8 +43,8 @@ from tasks.revenue_history import (
     basis_of,
     data_given,
     earlier,
-    no_list_for,
     replaced_by,
+    said_of_lists,
     services_of,
     settlements_of,
 )
@@ -120,12 +123,15 @@ def assemble(
     without_list: Sequence[str] = (),
     replaced: Sequence[Total] = (),
     history: Callable[[frozenset[str]], Earlier] = lambda _: NOTHING_EARLIER,
+    others: WholeLists = lambda _: {},
+    corrections_are_right: bool = False,
 ) -> Draft:
     """Put a month together from canonical lists of both sides; the Operator's may be missing.
 
     `without_list` are the lists of ours (sha256) for which a person said that the month goes without the Operator's.
     `replaced` is what earlier editions of the month added: the lists state the whole month anew. `history` is asked
-    for the months that the act touches. Raises Refused for lists that do not belong together, and what `act_rows` does.
+    for the months that the act touches, `others` for the lists that correcting lines are held against, unless a person
+    said that they are right. Raises Refused for lists that do not belong together, and what `act_rows` does.
     """
     ours_sha256 = sha256_of(ours)
     result = None if theirs is None else compare(ours, theirs, ours_sha256, month=head.month, scratch=scratch)
@@ -150,7 +156,8 @@ def assemble(
         open=settled.open if settled else (),
         earlier=found,
     )
-    return compose(head, counted, obstacles=_obstacles(counted, without_list))
+    doubtful = () if corrections_are_right else in_doubt(ours, head.month, others, scratch)
+    return compose(head, counted, obstacles=(*_obstacles(counted, without_list), *doubtful))
 
 
 def compare(ours: Path, theirs: Path, ours_sha256: str, *, month: str, scratch: Path) -> Reconciliation:
@@ -283,10 +290,12 @@ def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
     with reading(office.sessions) as session:
         act = to_draft(session, ref)
         basis = basis_of(session, act)
-        settlements, without_list = settlements_of(session, act), no_list_for(session, act)
+        settlements, without_list = settlements_of(session, act), said_of_lists(session, act, NO_LIST)
+        right = said_of_lists(session, act, CORRECTIONS)
         replaced, anew = replaced_by(session, act), given_anew(session, act)
+    ours = our_list(office, ref, scratch)
     drafted = assemble(
-        our_list(office, ref, scratch),
+        ours,
         operator_list(office, ref, scratch),
         head=head_of(act, number="", dated=today, sides=sides_of(office.settings)),
         tariffs=office.settings.ocp_tariffs,
@@ -295,6 +304,8 @@ def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
         without_list=without_list,
         replaced=replaced,
         history=partial(earlier, office, act),
+        others=partial(whole_lists, office, act, scratch),
+        corrections_are_right=sha256_of(ours) in right,
     )
     with reading(office.sessions) as session:
         given = data_given(session, ref, drafted.ours_sha256)

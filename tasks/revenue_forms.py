@@ -32,20 +32,21 @@ class ListForm(Form):
 class SettleForm(Form):
     """A person's word on open differences of one cause: on the lines named, or, when none is, on all of the cause.
 
-    `no_list`: the month is made out without the Operator's list.
+    `no_list`: the month is made out without the Operator's list. `corrections`: the doubtful corrections of our list
+    are right as they stand.
     """
 
     act: ActRef
-    cause: Cause | Literal["no_list"]
+    cause: Cause | Literal["no_list", "corrections"]
     lines: Annotated[tuple[str, ...], Field(max_length=1000, description="Empty: all open ones of the cause")] = ()
     way: Way
     operator: Person
     reason: Annotated[Line, Field(max_length=500)]
 
     @model_validator(mode="after")
-    def _no_list_has_nothing_to_accept(self) -> SettleForm:
-        if self.cause == "no_list" and (self.lines or self.way is not Way.EXPLAINED):
-            raise ValueError("a missing list is explained as a whole: it has no lines and nothing to accept")
+    def _a_list_is_explained_as_a_whole(self) -> SettleForm:
+        if not isinstance(self.cause, Cause) and (self.lines or self.way is not Way.EXPLAINED):
+            raise ValueError("a list is explained as a whole: no lines are named, and there is nothing to accept")
         return self
 
 

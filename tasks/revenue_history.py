@@ -20,6 +20,9 @@ from blocks.terms.revenue_views import MonthShare, Party, ServiceIncome, TariffL
 from tasks.revenue_state import ref_of
 
 NO_LIST = "no_list"
+CORRECTIONS = "corrections"
+OF_A_LIST = (NO_LIST, CORRECTIONS)
+"""Causes of a word that is said of our whole list, not of a difference."""
 PICTURED = 12
 """Months in the picture, the act's own included."""
 
@@ -189,13 +192,16 @@ def settlements_of(session: Session, act: Act) -> tuple[Settlement, ...]:
             reason=row.reason,
         )
         for row in _words(session, act)
-        if row.cause != NO_LIST
+        if row.cause not in OF_A_LIST
     )
 
 
-def no_list_for(session: Session, act: Act) -> tuple[str, ...]:
-    """The lists of ours (their sha256) for which it was said that this act goes without the Operator's."""
-    return tuple(row.key for row in _words(session, act) if row.cause == NO_LIST and row.act_id == act.id)
+def said_of_lists(session: Session, act: Act, cause: str) -> tuple[str, ...]:
+    """The lists of ours (their sha256) of which a word was said for this act.
+
+    NO_LIST: it goes without the Operator's list. CORRECTIONS: its doubtful corrections are right.
+    """
+    return tuple(row.key for row in _words(session, act) if row.cause == cause and row.act_id == act.id)
 
 
 def basis_of(session: Session, act: Act) -> tuple[int, ...]:

@@ -22,8 +22,9 @@ from blocks.lines.reading import ReadList, read_list
 from blocks.lines.totals import merge_lists
 from blocks.office import Office
 from tasks.invoice_lines import export_month
+from tasks.revenue_acts import open_month, refuse_early
 from tasks.revenue_forms import ListForm
-from tasks.revenue_state import find_unmade, foreseen, story
+from tasks.revenue_state import find_unmade, foreseen, story, to_draft
 
 OURS, OPERATOR, WHOLE = "ours", "operator", "whole"
 """Sides of a list. `whole` is ours with the ledger's own lines, kept when the act is made out of it."""
@@ -40,14 +41,15 @@ class Taken:
 def take_list(office: Office, form: ListForm, *, now: datetime, tell: Callable[[str], None] = lambda _: None) -> Taken:
     """Check a list whole, keep it as it came and in its canonical form, and put it on record for an act.
 
-    The file that was taken last for that side changes nothing. `tell` hears of the progress of long files. Raises
-    NotFound for an act or a file, Refused("made") for an act made out, BadList for a list with faults; then nothing is
-    on record.
+    A month's first good list opens the month. The file that was taken last for that side changes nothing. `tell` hears
+    of the progress of long files. Raises NotFound for a correction or a file, Refused("early") for a month that is not
+    over, Refused("made") for an act made out, BadList for a list with faults; then nothing is on record.
     """
     source = _source(office, form.file)
     with reading(office.sessions) as session:
-        act = find_unmade(session, form.act)
+        act = to_draft(session, form.act)
         month, known = act.month, _taken_last(session, act, form.side)
+    refuse_early(month, now=now)
     with TemporaryDirectory(prefix="dogovor-") as folder:
         scratch = Path(folder)
         copy, target = scratch / "list", scratch / "canonical.parquet"
@@ -58,6 +60,8 @@ def take_list(office: Office, form: ListForm, *, now: datetime, tell: Callable[[
         read = read_list(copy, target, month=month, tariffs=tariffs, side=form.side, scratch=scratch, tell=tell)
         office.archive.put_file(copy)
         office.archive.put_file(target)
+    if "/" not in form.act:
+        open_month(office, month, now=now)
     with transaction(office.sessions) as session:
         act = find_unmade(session, form.act, lock=True)
         known = _taken_last(session, act, form.side)

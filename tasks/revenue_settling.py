@@ -16,7 +16,7 @@ from blocks.office import Office
 from blocks.terms.revenue import Difference, Reconciliation, Settlement
 from tasks.revenue_draft import compare
 from tasks.revenue_forms import SettleForm
-from tasks.revenue_history import NO_LIST, no_list_for, settlements_of
+from tasks.revenue_history import NO_LIST, OF_A_LIST, said_of_lists, settlements_of
 from tasks.revenue_lists import operator_list, our_list, sha256_of
 from tasks.revenue_state import find_unmade, story
 
@@ -33,8 +33,9 @@ def settle_differences(office: Office, form: SettleForm, *, now: datetime) -> in
     """Record a word on an act's differences as the lists stand now; of how many differences it is (0: said before).
 
     A word on named lines holds as long as both sides state the same of them, also after new lists; a word on a whole
-    cause for these two lists alone; a word on the Operator's missing list until the act is made out. Raises NotFound,
-    and Refused for an act made out, no list to differ from, or lines and causes that do not differ.
+    cause for these two lists alone, one on doubtful corrections for this list of ours; a word on the Operator's missing
+    list until the act is made out. Raises NotFound, and Refused for an act made out, no list to differ from, or lines
+    and causes that do not differ.
     """
     with reading(office.sessions) as session:
         find_unmade(session, form.act)
@@ -48,15 +49,15 @@ def settle_differences(office: Office, form: SettleForm, *, now: datetime) -> in
         act = find_unmade(session, form.act, lock=True)
         if form.cause == NO_LIST and result is not None:
             raise Refused("list", f"{form.act}: the Operator's list is there")
-        if form.cause == NO_LIST:
-            return _go_without(session, act, form, ours_sha256, now)
+        if form.cause in OF_A_LIST:
+            return _of_our_list(session, act, form, ours_sha256, now)
         if result is None:
             raise Refused("no_list", f"{form.act}: the Operator's list is not there: nothing differs yet")
         return _say(session, act, form, result, now)
 
 
-def _go_without(session: Session, act: Act, form: SettleForm, ours_sha256: str, now: datetime) -> int:
-    if ours_sha256 in no_list_for(session, act):
+def _of_our_list(session: Session, act: Act, form: SettleForm, ours_sha256: str, now: datetime) -> int:
+    if ours_sha256 in said_of_lists(session, act, form.cause):
         return 0
     _record(session, act, form, words=[_Word(None, None, ours_sha256)], now=now)
     return 1

@@ -34,9 +34,9 @@ BUCKETS = 2**18
 _ORDER = {cause: place for place, cause in enumerate(Cause)}
 _SIDES = ("ours", "theirs")
 _FIGURES = ", ".join(Figures.model_fields)
-_INCOME = """CASE WHEN state = 'cancelled' THEN 0 WHEN state <> 'refunded' THEN net_minor
+INCOME = """CASE WHEN state = 'cancelled' THEN 0 WHEN state <> 'refunded' THEN net_minor
     WHEN corrects = '' THEN 0 ELSE -net_minor END"""
-_LINES = f"(SELECT *, hash(line) AS id, {_INCOME} AS income_minor FROM read_parquet($path))"  # noqa: S608
+_LINES = f"(SELECT *, hash(line) AS id, {INCOME} AS income_minor FROM read_parquet($path))"  # noqa: S608
 
 
 def reconcile(ours: Path, theirs: Path, *, month: str, key: str, scratch: Path) -> Reconciliation:
@@ -105,6 +105,7 @@ def _differing_buckets(db: duckdb.DuckDBPyConnection) -> int:
         )
         """  # noqa: S608
     )
+    db.execute("DROP TABLE ours_buckets; DROP TABLE theirs_buckets")
     [(count,)] = db.execute("SELECT coalesce(bit_count(getvariable('differing')), 0)").fetchall()
     return int(count)
 

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 THREADS = 2
-MEMORY = "256MB"
+MEMORY = "384MB"
+"""What DuckDB may hold. Ordinary lists need a third of it; the rest is for names of 250 characters in each line."""
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from blocks.errors import Refused
+
 if TYPE_CHECKING:
     from blocks.settings import Settings
     from blocks.terms.ocp_tariffs import TariffTable
@@ -45,6 +47,8 @@ def revenue(  # noqa: PLR0917 - typer reads options from parameters
     from flows.revenue_month import documents, picture, scratch_folder, story, workbook
     from tasks.revenue_split_file import SplitFile
 
+    if out.exists() and any(out.iterdir()):
+        raise Refused("out", f"{out} is not empty: documents of two runs do not mix")
     settings = load_settings()
     head = _head(settings, month, number, dated)
     with scratch_folder() as scratch:
@@ -75,7 +79,6 @@ def _head(settings: Settings, month: str, number: str, dated: str) -> Head:
 
     from pydantic import TypeAdapter
 
-    from blocks.errors import Refused
     from blocks.terms.revenue import Month, last_day
     from tasks.revenue_draft import Head, sides_of
 
@@ -143,7 +146,6 @@ def _drafted(
 
 def _earlier(paths: Sequence[Path], head: Head) -> list[SplitFile]:
     """What earlier months added. Raises Refused where it would count a month twice, or a final act stand on a draft."""
-    from blocks.errors import Refused
     from tasks.revenue_split_file import SplitFile
 
     files: list[SplitFile] = []

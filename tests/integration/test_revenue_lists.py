@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from blocks.clients.archive import DirectoryArchive
 from blocks.errors import NotFound, Refused
-from blocks.ledger import ActEvent, LineFile
+from blocks.ledger import Act, ActEvent, LineFile, Obligation
 from blocks.lines.totals import data_lines
 from blocks.office import Office
 from tasks.revenue_acts import open_month, reopen
@@ -118,13 +118,24 @@ def test_a_list_that_is_not_in_the_folder_of_lists_is_not_found(opened: Office, 
             take_list(opened, ListForm(act=MONTH, side="ours", file=name, operator=PERSON), now=MONDAY)
 
 
-def test_a_list_for_an_act_that_is_made_out_is_refused_and_none_for_a_month_that_was_not_opened(office: Office) -> None:
+def test_a_list_for_an_act_that_is_made_out_is_refused(office: Office) -> None:
     made(office)
     with pytest.raises(Refused, match="reopen the month") as refused:
         take(office, OURS + DEARER.replace("L2", "L9"))
     assert refused.value.reason == "made"
     with pytest.raises(NotFound):
-        take(office, OURS, ref="2026-09")
+        take(office, OURS, ref=f"{MONTH}/1")
+
+
+def test_a_good_list_opens_its_month_and_a_mistyped_month_opens_nothing(sqlite_office: Office) -> None:
+    with pytest.raises(Refused):
+        take(sqlite_office, OURS, ref="2025-10")
+    with pytest.raises(Refused, match="not over"):
+        take(sqlite_office, OURS, ref="2027-10")
+    assert (all_of(sqlite_office, Act), all_of(sqlite_office, Obligation)) == ([], [])
+    assert take(sqlite_office, OURS).new
+    assert [act.month for act in all_of(sqlite_office, Act)] == [MONTH]
+    assert [owed.clause for owed in all_of(sqlite_office, Obligation)] == ["OCP-P5.2"]
 
 
 def test_our_list_is_the_latest_file_with_the_ledgers_own_lines(opened: Office, tmp_path: Path) -> None:

@@ -272,8 +272,8 @@ def test_the_acts_of_a_month_always_add_up_to_the_month_as_it_stands(
     acted: dict[str, list[SplitRow]] = defaultdict(list)
     for month, fresh in acts:
         rows = act_rows(month, fresh, stated, acted, tariffs)
-        for one in fresh:
-            stated[month_of(one.begins_on)].append(one)
+        for added in fresh:
+            stated[month_of(added.begins_on)].append(added)
         for made in rows:
             acted[made.month_of].append(made)
         for of in MONTHS:
@@ -295,8 +295,8 @@ def test_a_row_of_an_act_changes_something_and_stands_in_its_place(
         for one in rows:
             assert one.fee_minor == half_up(one.income_minor * one.fee_bp) + one.rounding_minor
         assert {one.month_of for one in rows} <= {month_of(one.begins_on) for one in fresh}
-        for one in fresh:
-            stated[month_of(one.begins_on)].append(one)
+        for added in fresh:
+            stated[month_of(added.begins_on)].append(added)
         for made in rows:
             acted[made.month_of].append(made)
 

@@ -15,8 +15,8 @@ def list_of(path: Path, *names: str, **changes: str) -> str:
     return str(write_csv(path, [row(line=name, **(_KINO | changes)) for name in names]))
 
 
-def revenue(home: Path, *arguments: str, month: str = "2026-10", code: int = 0) -> str:
-    return dogovor(home, "revenue", "--month", month, "--out", str(home / "out"), *arguments, code=code)
+def revenue(home: Path, *arguments: str, month: str = "2026-10", out: str = "out", code: int = 0) -> str:
+    return dogovor(home, "revenue", "--month", month, "--out", str(home / out), *arguments, code=code)
 
 
 def test_every_bad_line_is_told_with_its_row_and_nothing_is_written(tmp_path: Path) -> None:
@@ -49,12 +49,15 @@ def test_a_month_is_not_counted_twice_by_what_came_earlier(tmp_path: Path) -> No
     revenue(tmp_path, "--lines", lines)
     made = str(tmp_path / "out" / "split.json")
     assert json.loads(Path(made).read_text())["share"]["fee_minor"] == 19_800
-    assert "2026-10 is not before 2026-10" in revenue(tmp_path, "--lines", lines, "--earlier", made, code=1)
+    assert "is not empty" in revenue(tmp_path, "--lines", lines, code=1)
+    again = ("--lines", lines, "--earlier", made)
+    assert "2026-10 is not before 2026-10" in revenue(tmp_path, *again, out="again", code=1)
 
     later = list_of(tmp_path / "later.csv", "L-2", from_="2026-11-01", to="2026-11-30")
     twice = ("--lines", later, "--earlier", made, "--earlier", made)
-    assert "2026-10 is there twice" in revenue(tmp_path, *twice, month="2026-11", code=1)
+    assert "2026-10 is there twice" in revenue(tmp_path, *twice, month="2026-11", out="later", code=1)
     final = ("--lines", later, "--earlier", made, "--number", "2")
-    assert "2026-10 is a draft" in revenue(tmp_path, *final, month="2026-11", code=1)
-    revenue(tmp_path, "--lines", later, "--earlier", made, month="2026-11")
-    assert [one["month"] for one in json.loads(Path(made).read_text())["services"]] == ["2026-11"]
+    assert "2026-10 is a draft" in revenue(tmp_path, *final, month="2026-11", out="later", code=1)
+    revenue(tmp_path, "--lines", later, "--earlier", made, month="2026-11", out="later")
+    found = json.loads((tmp_path / "later" / "split.json").read_text())
+    assert [one["month"] for one in found["services"]] == ["2026-11"]
