@@ -6,7 +6,7 @@ DuckDB adds in 128 bits and what leaves here fits into 64, so a sum is exact or 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,11 @@ from blocks.terms.revenue_views import DataLine, TariffLine
 LARGEST = 2**63 - 1
 """What a column of the ledger holds."""
 
-BATCH = 65_536
+BATCH = 8192
+"""Lines that are held as Python objects at a time."""
+
+PIECE = 65_536
+"""Lines that are held as columns at a time."""
 
 MOST_SUMS = 100_000
 """Services, tariffs and states that are added up apart: the data on invoices lists them on one worksheet."""
@@ -101,7 +105,7 @@ def sums(path: Path, tariffs: TariffTable, *, scratch: Path) -> tuple[TariffLine
     )
 
 
-def data_lines(path: Path, *, scratch: Path) -> Iterator[DataLine]:
+def data_lines(path: Path, *, scratch: Path) -> Generator[DataLine]:
     """Every line by invoice and line. The sort spills into `scratch`, so memory does not grow with the list."""
     query = f"SELECT {', '.join(DataLine._fields)} FROM read_parquet(?) ORDER BY invoice, line"  # noqa: S608
     with engine(scratch) as db:
@@ -121,8 +125,8 @@ def merge_lists(paths: Sequence[Path], target: Path, *, scratch: Path) -> int:
         raise Refused("same_line", f"{len(repeated)} lines stand more than once: {named}")
     with canonical_file(target) as merged:
         for path in paths:
-            with pq.ParquetFile(path) as source:
-                for batch in source.iter_batches(BATCH, columns=SCHEMA.names):
+            with pq.ParquetFile(path, pre_buffer=False) as source:
+                for batch in source.iter_batches(PIECE, columns=SCHEMA.names, use_threads=False):
                     merged.add(pa.Table.from_batches([batch]))
     return int(pq.read_metadata(target).num_rows)
 
@@ -152,7 +156,7 @@ def _repeated(paths: Sequence[Path], scratch: Path) -> list[str]:
 def _hashes(db: duckdb.DuckDBPyConnection, files: list[str]) -> Any:
     hashes, at = np.empty(sum(pq.read_metadata(file).num_rows for file in files), np.uint64), 0
     db.execute("SET preserve_insertion_order = false")
-    for batch in db.sql("SELECT hash(line) FROM read_parquet(?)", params=[files]).to_arrow_reader(BATCH):
+    for batch in db.sql("SELECT hash(line) FROM read_parquet(?)", params=[files]).to_arrow_reader(PIECE):
         hashes[at : at + batch.num_rows] = batch.column(0).to_numpy()
         at += batch.num_rows
     return hashes

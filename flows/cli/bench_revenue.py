@@ -44,9 +44,9 @@ def bench_revenue(
         rows: list[Measured] = []
         digests: dict[bool, set[str]] = {False: set(), True: set()}
         for engine in ENGINES:
-            if _runs(engine, suffix, pandas=pandas):
+            if runs(engine, suffix, pandas=pandas):
                 say(f"{suffix}: {engine}")
-                row, found = _measured(engine, folder, suffix, repeat)
+                row, found = measured(engine, folder, suffix, repeat)
                 rows.append(row)
                 if engine != "raw read":
                     digests[" and " in engine].add(found)
@@ -55,14 +55,15 @@ def bench_revenue(
         yield from _with_ratios(rows)
 
 
-def _runs(engine: str, form: str, *, pandas: bool) -> bool:
+def runs(engine: str, form: str, *, pandas: bool) -> bool:
     """Peers read the canonical form as they would any Parquet; pandas reads decimals, so it gets the partner's form."""
     if engine.startswith("pandas"):
         return pandas and form != CANONICAL
     return engine == "raw read" or form != PARQUET or engine.startswith("ours")
 
 
-def _measured(engine: str, folder: Path, form: str, repeat: int) -> tuple[Measured, str]:
+def measured(engine: str, folder: Path, form: str, repeat: int) -> tuple[Measured, str]:
+    """An engine's medians and the digest of what it found. Raises Refused when it fails."""
     runs, found = [], ""
     for _ in range(repeat):
         began = time.monotonic()

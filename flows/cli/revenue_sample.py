@@ -67,8 +67,8 @@ def write_sample(
     """Writes `ours` with that many lines in their order, and `theirs` shuffled; one difference in 2000 by default.
 
     `parquet` and `csv` are files as a partner sends them; `canonical` is what the intake makes of them. The same
-    arguments write the same bytes. Every fifth line that differs in its amount has another customer as well. Raises
-    ValueError for more differences than a third of the lines, or where no tariff holds in the month.
+    arguments write the same bytes. Of the lines that differ in their amount about a fifth have another customer too.
+    Raises ValueError for more differences than a third of the lines, or where no tariff holds in the month.
     """
     if differences is None:
         differences = dict.fromkeys(CAUSES, max(1, lines // (2000 * len(CAUSES))))
@@ -253,7 +253,7 @@ def _half_up(exact: Ints, by: int) -> Ints:
 def _writer(path: Path, form: Form) -> Iterator[Callable[[_Book, Fields], None]]:
     if form == "canonical":
         with canonical_file(path) as canonical:
-            yield lambda book, lines: canonical.add(pa.Table.from_arrays(_canonical(book, lines), schema=SCHEMA))
+            yield lambda book, lines: canonical.add(pa.table(_canonical(book, lines), schema=SCHEMA))
         return
     inner = pq.ParquetWriter(path, EXTERNAL) if form == "parquet" else pa_csv.CSVWriter(path, EXTERNAL)
     with inner:
