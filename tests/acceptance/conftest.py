@@ -1,4 +1,4 @@
-"""One running installation for all acceptance tests; they run in one worker (`xdist_group`)."""
+"""One running installation for all acceptance tests; they run in one worker (`xdist_group`), and it ends with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flows.cli.demo_stack import DemoStack, demo_stack
 from flows.stack import running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack_and_secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DemoStack, str]]:
     home: Path = tmp_path_factory.mktemp("stack")
     stack, secret = demo_stack(home, lambda text: print(text, file=sys.stderr))
