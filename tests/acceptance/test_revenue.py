@@ -40,6 +40,14 @@ def act_of(demo: Demo, month: str) -> Act | None:
         return session.scalar(select(Act).where(Act.month == month, Act.edition == 0))
 
 
+def picture(stack: DemoStack, page_path: str, path: Path) -> None:
+    """A page of Prefect's UI as a person sees it."""
+    with chromium_page() as page:
+        page.goto(f"{stack.prefect_url.removesuffix('/api')}/{page_path}")
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=path, full_page=True)
+
+
 @pytest.mark.clause("OCP-P5.2", "OCP-P5.3", "OCP-P5.4")
 def test_ocp_p5_a_month_is_split_settled_signed_and_paid_in_the_ui(
     stack: DemoStack, demo: Demo, tmp_path: Path
@@ -68,6 +76,7 @@ def test_ocp_p5_a_month_is_split_settled_signed_and_paid_in_the_ui(
         title = f"signature of {side} on {month}"
         eventually(lambda title=title: len(suspended(stack, title)) == 1, within_s=90)  # type: ignore[misc]
         run = suspended(stack, title)[0]["id"]
+        picture(stack, f"runs/flow-run/{run}", tmp_path / f"signature-{side}.png")
         answer = {"operator": "О. Петрова", "who": "Директор", "proof": f"письмо {side}", "signed": True}
         eventually(lambda run=run, answer=answer: resume(stack, run, answer) == "ACCEPT", within_s=60)  # type: ignore[misc]
     eventually(lambda: (row := act_of(demo, month)) is not None and row.state is ActState.SIGNED, within_s=120)
@@ -85,7 +94,4 @@ def test_ocp_p5_a_month_is_split_settled_signed_and_paid_in_the_ui(
     assert {"ocp_data", "ocp_act"} <= set(kinds)
     shown = [row for row in api(stack, "/artifacts/latest/filter", {}) if row["key"] == f"revenue-{month}"]
     assert "5 940,00" in shown[0]["data"].replace("\N{NO-BREAK SPACE}", " ")
-    with chromium_page() as page:
-        page.goto(f"{stack.prefect_url.removesuffix('/api')}/artifacts/key/revenue-{month}")
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=tmp_path / "month.png", full_page=True)
+    picture(stack, f"artifacts/key/revenue-{month}", tmp_path / "month.png")

@@ -530,7 +530,7 @@ def test_the_picture_shows_the_months_of_a_year_by_service_and_by_share(office: 
     for month in ("2026-01", "2026-02", "2026-12"):
         made(office, in_month(KINO, month), month, now=now)
     ref = open_month(office, "2027-01", now=now)
-    take(office, in_month(KINO + CLOUD, ref), ref=ref)
+    take(office, in_month(KINO + CLOUD, ref), ref=ref, now=now)
     picture = drafted(office, ref).picture
     assert [(one.month, one.service, one.income_minor) for one in picture.services] == [
         ("2026-02", "ТВ", 99000),

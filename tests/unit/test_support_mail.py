@@ -14,6 +14,8 @@ from tests.tickets import deliver, mail, maildir
 from tests.work import MINUTE, NOW
 
 HEAD = b"From: a@example.test\r\nMessage-ID: <x@y>\r\n"
+SECONDS = 15
+"""The worst takes half a second of an idle processor; what went wrong once took minutes."""
 
 
 def test_a_plain_message_is_read_as_it_was_written() -> None:
@@ -119,7 +121,7 @@ HOSTILE: dict[str, bytes] = {
 def test_a_hostile_message_is_text_or_unreadable_and_soon_over(raw: bytes) -> None:
     began = time.process_time()
     found = parse_mail(raw)
-    assert time.process_time() - began < 2, "the worst takes half a second"
+    assert time.process_time() - began < SECONDS
     if found is None:
         return
     assert "\x00" not in found.text + found.subject
@@ -144,26 +146,26 @@ JUNK = {
 @pytest.mark.parametrize("times", [1, 20, 900])
 @pytest.mark.parametrize("parts", [1, 60, 198, 5000])
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK.keys())
-def test_parts_times_parameters_take_less_than_a_second(junk: bytes, parts: int, times: int) -> None:
+def test_parts_times_parameters_take_no_minutes(junk: bytes, parts: int, times: int) -> None:
     label = b"--x\r\nContent-Type: text/p%d%s\r\nContent-Disposition: attachment; a=%d%s\r\n\r\nhello\r\n"
     bodies = b"".join(label % (number, junk * times, number, junk * times) for number in range(parts))
     raw = HEAD + b"Content-Type: multipart/mixed; boundary=x" + junk * times + b"\r\n\r\n" + bodies
     began = time.process_time()
     parse_mail(raw[:MAX_RAW])
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize(
     "within", [b"multipart/mixed; boundary (c) =b%d", b"message/rfc822; a=%d", b"multipart/mixed; boundary=b%d"]
 )
-def test_what_is_nested_takes_less_than_a_second(within: bytes) -> None:
+def test_what_is_nested_takes_no_minutes(within: bytes) -> None:
     for levels in (19, 400):
         raw = HEAD + b"".join(
             b"Content-Type: %s%s\r\n\r\n--b%d\r\n" % (within % level, b';a="b' * 40, level) for level in range(levels)
         )
         began = time.process_time()
         found = parse_mail(raw + b"x\r\n" * 100_000)
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < SECONDS
         assert (found is None) == (levels == 400)
 
 
