@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from blocks.terms import calendars
 from blocks.terms.ocp_tariffs import TariffTable, read_tariffs, sandbox_tariffs
 from blocks.terms.qs import PriceList, read_price_lists, sandbox_price_lists
+from blocks.terms.revenue_views import Party
 from blocks.terms.tariffs import Timeline
 
 Network = IPv4Network | IPv6Network
@@ -195,6 +196,20 @@ class Settings(BaseSettings):
         if self.qs_tariffs_file is None:
             return sandbox_price_lists()
         return read_price_lists(self.qs_tariffs_file.read_text("utf-8"))
+
+    @property
+    def provider(self) -> Party:
+        """The provider as documents that are signed print it."""
+        return Party(name=self.provider_name, requisites=self.provider_requisites, signatory=self.provider_signatory)
+
+    @property
+    def ocp_operator(self) -> Party:
+        """The Operator of the ОЦП as documents print it."""
+        return Party(
+            name=self.ocp_operator_name,
+            requisites=self.ocp_operator_requisites,
+            signatory=self.ocp_operator_signatory,
+        )
 
     @property
     def lists(self) -> Path:

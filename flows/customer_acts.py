@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
+from functools import partial
 
-from blocks.errors import Refused, Transient
+from blocks.errors import Refused
 from blocks.office import Office
 from blocks.terms.deadlines import local_date
 from blocks.terms.zones import MINSK
 from flows.fulfilment import send_due
+from flows.one_by_one import failures
 from reports.monthly_act import monthly_act_pdf, monthly_invoice_pdf
 from tasks.monthly_act_letters import ActFiles, act_view, send_act, unsent_acts
 from tasks.monthly_acts import DueAct, due_acts, make_act
-
-log = logging.getLogger("dogovor.acts")
 
 
 def acts_to_make(office: Office, *, now: datetime, month: str | None = None) -> list[DueAct]:
@@ -37,19 +36,14 @@ def make_acts(office: Office, *, now: datetime, month: str | None = None) -> lis
 
 def send_acts(office: Office, *, now: datetime) -> list[str]:
     """Render, archive and send every act that has no letter yet. Raises as `make_acts`."""
-    sent, failed = [], []
-    for number in unsent_acts(office):
-        try:
-            view = act_view(office, number)
-            send_act(office, number, ActFiles(act=monthly_act_pdf(view), invoice=monthly_invoice_pdf(view)), now=now)
-        except Transient:
-            raise
-        except Exception:
-            log.exception("no documents of act %s", number)
-            failed.append(number)
-        else:
-            send_due(office, now=now, about=number)
-            sent.append(number)
+    unsent = unsent_acts(office)
+    failed = failures(unsent, partial(_send, office, now=now), what="no documents of act")
     if failed:
         raise Refused("documents", f"no documents of {', '.join(failed)}")
-    return sent
+    return unsent
+
+
+def _send(office: Office, number: str, *, now: datetime) -> None:
+    view = act_view(office, number)
+    send_act(office, number, ActFiles(act=monthly_act_pdf(view), invoice=monthly_invoice_pdf(view)), now=now)
+    send_due(office, now=now, about=number)

@@ -16,10 +16,8 @@ from reports.journal import journal_xlsx
 from tasks import compensation, outages
 from tasks.availability import availability_view
 from tasks.compensation_forms import CompensationDecision, ProposalForm
-from tasks.documents import keep_document
+from tasks.documents import PDF, XLSX, keep_document
 from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, OutageReportForm
-
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @flow(name="open-outage", flow_run_name="outage of {form.service}", persist_result=False)
@@ -77,7 +75,7 @@ def availability_report(
             key=f"availability:{key}",
             title=f"Доступность, {agreement}, {view.period_title}",
             file_name=f"availability-{name}.pdf",
-            media_type="application/pdf",
+            media_type=PDF,
             now=now,
         ),
         "xlsx": keep_document(
@@ -86,7 +84,7 @@ def availability_report(
             key=f"journal:{key}",
             title=title,
             file_name=f"journal-{name}.xlsx",
-            media_type=_XLSX,
+            media_type=XLSX,
             now=now,
         ),
     }

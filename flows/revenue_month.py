@@ -8,26 +8,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from blocks.errors import Refused, Transient
+from blocks.errors import Refused
 from blocks.lines.totals import data_lines
 from blocks.office import Office
 from flows.fulfilment import send_due
+from flows.one_by_one import failures
 from reports.act import act_pdf, reward_invoice_pdf
 from reports.reconciliation import statement_pdf, statement_xlsx
 from reports.revenue_data import data_xlsx
 from reports.revenue_picture import picture_pdf, revenue_markdown
-from tasks.documents import keep_document
+from tasks.documents import PDF, XLSX, keep_document
 from tasks.revenue_desk import is_made_out
 from tasks.revenue_draft import Draft, draft
-from tasks.revenue_make import Rendered, final_draft, keep_act_documents, make_out, record_data, undocumented
+from tasks.revenue_make import (
+    Rendered,
+    document_key,
+    final_draft,
+    keep_act_documents,
+    make_out,
+    record_data,
+    undocumented,
+)
 
 Tell = Callable[[str, int], None]
 """What is being done, and how much of all is done, in percent."""
 log = logging.getLogger("dogovor.revenue")
-PDF = "application/pdf"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
@@ -92,16 +100,16 @@ def split(office: Office, ref: str, *, now: datetime, dry_run: bool, tell: Tell)
     with scratch_folder() as scratch:
         tell("collecting the lines, splitting, reconciling", 10)
         drafted = draft(office, ref, now=now, scratch=scratch)
-        tell("rendering the data on invoices", 50)
-        data = workbook(drafted, scratch)
         if dry_run:
-            tell("rendering the documents", 80)
+            tell("rendering the documents", 50)
+            workbook(drafted, scratch)
             documents(drafted)
             picture(drafted)
             tell("done: a dry run", 100)
             return Outcome(ref, made=False, obstacles=drafted.obstacles, markdown=story(drafted))
-        if not drafted.blank:
-            record_data(office, drafted, data, now=now)
+        if drafted.news:
+            tell("rendering and sending the data on invoices", 50)
+            record_data(office, drafted, workbook(drafted, scratch), now=now)
         if not drafted.obstacles:
             tell("making out the act", 70)
             make_out(office, drafted, now=now)
@@ -123,15 +131,7 @@ def finish(office: Office, *, now: datetime) -> None:
 
     Raises Refused when documents could not be made of some, after the others were sent.
     """
-    failed = []
-    for ref in undocumented(office):
-        try:
-            _document(office, ref, now=now)
-        except Transient:
-            raise
-        except Exception:
-            log.exception("no documents of act %s", ref)
-            failed.append(ref)
+    failed = failures(undocumented(office), partial(_document, office, now=now), what="no documents of act")
     send_due(office, now=now)
     if failed:
         raise Refused("documents", f"no documents of {', '.join(failed)}")
@@ -143,7 +143,7 @@ def _document(office: Office, ref: str, *, now: datetime) -> None:
         shown = picture(final)
         keep_document(
             office,
-            key=f"ocp-act:{ref}:{shown.kind}",
+            key=document_key(ref, shown.kind),
             title=shown.title,
             file_name=shown.file_name,
             media_type=shown.media_type,

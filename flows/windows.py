@@ -11,7 +11,7 @@ from blocks.ledger import WorkState
 from blocks.office import Office
 from flows.fulfilment import send_due
 from reports.window_report import window_pdf
-from tasks.documents import keep_document
+from tasks.documents import PDF, keep_document
 from tasks.window_run import (
     close_window,
     hold_lease,
@@ -59,7 +59,7 @@ def keep_report(office: Office, number: str, *, now: datetime) -> None:
         key=f"{REPORT_KEY}{number}",
         title="Отчёт о работах",
         file_name=f"window-{number}.pdf",
-        media_type="application/pdf",
+        media_type=PDF,
         content=window_pdf(window_report(office, number)),
         now=now,
     )

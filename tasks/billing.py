@@ -15,7 +15,7 @@ from blocks.terms.deadlines import local_date
 from blocks.terms.money import Money
 from blocks.terms.views import Invoice
 from tasks.accounts import price_of_order, received
-from tasks.documents import file_document
+from tasks.documents import PDF, file_document
 from tasks.notices import queue_notice
 from tasks.order_state import find_order, hold, transition
 
@@ -140,7 +140,7 @@ def issue_invoice(office: Office, number: str, pdf: bytes, *, now: datetime) -> 
             key=f"invoice:{number}",
             title="Счёт на оплату",
             file_name=f"invoice-{number}.pdf",
-            media_type="application/pdf",
+            media_type=PDF,
             sha256=sha256,
             size=len(pdf),
             now=now,

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from blocks.ledger import Document, Order, transaction
 from blocks.office import Office
 
+PDF = "application/pdf"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAILED_BYTES = 20_000_000
 """What a letter carries at most; a document beyond it stands in the letter as a link."""
 

@@ -14,16 +14,13 @@ from blocks.errors import NotFound
 from blocks.ledger import Customer, InvoiceLine, MonthlyAct, MonthlyActLine, Notice, reading, transaction
 from blocks.office import Office
 from blocks.terms.money import Money
-from blocks.terms.revenue import LineState
-from blocks.terms.revenue_split import counts
-from blocks.terms.revenue_views import CustomerAct, Party, ServiceLine
-from tasks.documents import file_document
-from tasks.monthly_acts import AGREEMENT, act_number, owed_act
+from blocks.terms.revenue_views import CustomerAct, ServiceLine
+from tasks.documents import PDF, file_document
+from tasks.monthly_acts import AGREEMENT, act_number, owed_act, place_of, sign_of
 from tasks.notices import queue
 
 KIND = "monthly_act"
 _NUMBER = re.compile(r"([A-Z]{2,3})-A-([0-9]{4})-([0-9]{6,9})")
-_PDF = "application/pdf"
 
 
 @dataclass(frozen=True)
@@ -76,20 +73,12 @@ def act_view(office: Office, number: str) -> CustomerAct:
             month=act.month,
             dated=act.dated,
             agreement=settings.ssl_agreement,
-            provider=Party(
-                name=settings.provider_name,
-                requisites=settings.provider_requisites,
-                signatory=settings.provider_signatory,
-            ),
+            provider=settings.provider,
             customer=customer.name,
             customer_details=_details(customer),
             currency=cast("Literal['BYN', 'EUR', 'USD', 'RUB']", act.currency),
-            lines=tuple(_service(row) for row in sorted(rows, key=_place)),
+            lines=tuple(_service(row) for row in sorted(rows, key=place_of)),
         )
-
-
-def _place(row: InvoiceLine) -> tuple[object, ...]:
-    return row.begins_on, row.ends_on, row.invoice, row.line
 
 
 def _details(customer: Customer) -> str:
@@ -97,7 +86,7 @@ def _details(customer: Customer) -> str:
 
 
 def _service(row: InvoiceLine) -> ServiceLine:
-    sign = counts(LineState(row.state), bool(row.corrects))
+    sign = sign_of(row)
     return ServiceLine(
         what=row.service,
         begins_on=row.begins_on,
@@ -121,7 +110,7 @@ def send_act(office: Office, number: str, files: ActFiles, *, now: datetime) -> 
                 key=f"monthly-{name}:{number}",
                 title=f"{_TITLES[name]} {number}",
                 file_name=f"{name}-{number}.pdf",
-                media_type=_PDF,
+                media_type=PDF,
                 sha256=sha256,
                 size=len(content),
                 now=now,

@@ -95,20 +95,26 @@ def _fresh(*where: ColumnElement[bool]) -> ColumnElement[bool]:
     return condition
 
 
-def _sign(row: InvoiceLine) -> int:
+def sign_of(row: InvoiceLine) -> int:
+    """How a line counts in an act: 1, 0, or -1 for what takes back."""
     return counts(LineState(row.state), bool(row.corrects))
 
 
+def place_of(row: InvoiceLine) -> tuple[date, date, str, str]:
+    """Lines stand in an act by period, invoice and line."""
+    return row.begins_on, row.ends_on, row.invoice, row.line
+
+
 def _lines_due(session: Session, of: ActOf) -> list[InvoiceLine]:
-    """The lines of a coming act, by period, invoice and line."""
+    """The lines of a coming act, in their order."""
     query = select(InvoiceLine).join(Customer, (Customer.email == InvoiceLine.customer))
     query = query.where(
         _fresh(InvoiceLine.month == of.month, InvoiceLine.currency == of.currency),
         Customer.agreement == AGREEMENT,
         Customer.id == of.customer_id,
     )
-    rows = [row for row in session.scalars(query) if _sign(row)]
-    return sorted(rows, key=lambda row: (row.begins_on, row.ends_on, row.invoice, row.line))
+    rows = [row for row in session.scalars(query) if sign_of(row)]
+    return sorted(rows, key=place_of)
 
 
 def _next_edition(session: Session, of: ActOf) -> int:
@@ -165,8 +171,8 @@ def due_acts(office: Office, *, day: date, month: str | None = None) -> list[Due
         names: dict[int, str] = {}
         for row, customer in session.execute(query.where(_fresh(over))):
             of = ActOf(row.month, customer.id, row.currency)
-            if last_day(of.month) <= day and _sign(row):
-                lines.setdefault(of, []).append(_sign(row) * row.net_minor)
+            if last_day(of.month) <= day and sign_of(row):
+                lines.setdefault(of, []).append(sign_of(row) * row.net_minor)
                 names[customer.id] = customer.name
         return [
             DueAct(of, _next_edition(session, of), names[of.customer_id], len(sums), sum(sums))
@@ -198,7 +204,7 @@ def make_act(office: Office, of: ActOf, *, now: datetime) -> str | None:
             edition=_next_edition(session, of),
             year=dated.year,
             number=(last or 0) + 1,
-            total_minor=sum(_sign(row) * row.net_minor for row in lines),
+            total_minor=sum(sign_of(row) * row.net_minor for row in lines),
             dated=dated,
             made_at=now,
         )

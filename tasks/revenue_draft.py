@@ -16,17 +16,17 @@ from typing import Any
 
 from blocks.ledger import Act, reading
 from blocks.lines import comparing, totals
+from blocks.lines.writing import sha256_of
 from blocks.office import Office
 from blocks.settings import Settings
-from blocks.terms.deadlines import local_date, months_later
+from blocks.terms.deadlines import local_date
 from blocks.terms.ocp_tariffs import TariffTable
-from blocks.terms.revenue import Difference, Reconciliation, Settlement, SplitRow, Total, first_day, month_of
+from blocks.terms.revenue import Difference, Reconciliation, Settlement, SplitRow, Total, month_of
 from blocks.terms.revenue_split import act_rows, merge_totals, settle
 from blocks.terms.revenue_views import (
     ActView,
     InvoiceData,
     MonthShare,
-    Party,
     ReconciliationView,
     RevenuePicture,
     TariffLine,
@@ -37,19 +37,19 @@ from tasks.revenue_history import (
     CORRECTIONS,
     NO_LIST,
     NOTHING_EARLIER,
-    PICTURED,
     Earlier,
     Sides,
     basis_of,
     data_given,
     earlier,
+    pictured_since,
     replaced_by,
     said_of_lists,
     services_of,
     settlements_of,
 )
-from tasks.revenue_lists import given_anew, operator_list, our_list, sha256_of
-from tasks.revenue_state import to_draft
+from tasks.revenue_lists import given_anew, operator_list, our_list
+from tasks.revenue_state import ref_in, to_draft
 
 UNCHANGED = "nothing changed since the month was reopened, and no list was given for the correction"
 
@@ -68,7 +68,7 @@ class Head:
     @property
     def ref(self) -> str:
         """The act's reference."""
-        return f"{self.month}/{self.edition}" if self.edition else self.month
+        return ref_in(self.month, self.edition)
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ class Draft:
 
     `totals` are what the act adds to its month and to earlier ones, accepted differences included. `ours` is our whole
     list. `obstacles` say why the act cannot be made out yet. `basis` tells one state of the ledger from another. A
-    `blank` draft has not even data to give: no line, or nothing new since the month was reopened.
+    draft has no `news` for the Operator when there is no line, nothing new since the month was reopened, or when the
+    data on just these invoices is what was given last.
     """
 
     ref: str
     month: str
-    edition: int
     totals: tuple[Total, ...]
     rows: tuple[SplitRow, ...]
     act: ActView
@@ -93,7 +93,7 @@ class Draft:
     picture: RevenuePicture
     obstacles: tuple[str, ...]
     basis: tuple[int, ...] = ()
-    blank: bool = False
+    news: bool = True
 
 
 @dataclass(frozen=True)
@@ -121,17 +121,18 @@ def assemble(
     scratch: Path,
     settlements: Sequence[Settlement] = (),
     without_list: Sequence[str] = (),
+    corrected_well: Sequence[str] = (),
     replaced: Sequence[Total] = (),
     history: Callable[[frozenset[str]], Earlier] = lambda _: NOTHING_EARLIER,
     others: WholeLists = lambda _: {},
-    corrections_are_right: bool = False,
 ) -> Draft:
     """Put a month together from canonical lists of both sides; the Operator's may be missing.
 
-    `without_list` are the lists of ours (sha256) for which a person said that the month goes without the Operator's.
-    `replaced` is what earlier editions of the month added: the lists state the whole month anew. `history` is asked
-    for the months that the act touches, `others` for the lists that correcting lines are held against, unless a person
-    said that they are right. Raises Refused for lists that do not belong together, and what `act_rows` does.
+    `without_list` are the lists of ours (sha256) for which a person said that the month goes without the Operator's,
+    `corrected_well` those whose correcting lines a person said are right. `replaced` is what earlier editions of the
+    month added: the lists state the whole month anew. `history` is asked for the months that the act touches, `others`
+    for the lists that correcting lines are held against. Raises Refused for lists that do not belong together, and what
+    `act_rows` does.
     """
     ours_sha256 = sha256_of(ours)
     result = None if theirs is None else compare(ours, theirs, ours_sha256, month=head.month, scratch=scratch)
@@ -156,7 +157,7 @@ def assemble(
         open=settled.open if settled else (),
         earlier=found,
     )
-    doubtful = () if corrections_are_right else in_doubt(ours, head.month, others, scratch)
+    doubtful = () if ours_sha256 in corrected_well else in_doubt(ours, head.month, others, scratch)
     return compose(head, counted, obstacles=(*_obstacles(counted, without_list), *doubtful))
 
 
@@ -188,7 +189,6 @@ def compose(head: Head, counted: Counted, *, obstacles: Iterable[str] = (), data
     return Draft(
         ref=head.ref,
         month=head.month,
-        edition=head.edition,
         totals=counted.totals,
         rows=counted.rows,
         act=ActView(
@@ -235,7 +235,7 @@ def _statement(head: Head, counted: Counted) -> ReconciliationView | None:
 
 def _picture(head: Head, counted: Counted) -> RevenuePicture:
     shares = {share.month: share for share in counted.earlier.shares}
-    first = month_of(months_later(first_day(head.month), 1 - PICTURED))
+    first = pictured_since(head.month)
     for row in counted.rows:
         if row.month_of >= first:
             known = shares.get(row.month_of) or MonthShare(
@@ -261,16 +261,8 @@ def sides_of(settings: Settings) -> Sides:
     """The agreement, the Provider and the Operator as the settings name them."""
     return Sides(
         agreement=settings.ocp_agreement,
-        provider=Party(
-            name=settings.provider_name,
-            requisites=settings.provider_requisites,
-            signatory=settings.provider_signatory,
-        ),
-        operator=Party(
-            name=settings.ocp_operator_name,
-            requisites=settings.ocp_operator_requisites,
-            signatory=settings.ocp_operator_signatory,
-        ),
+        provider=settings.provider,
+        operator=settings.ocp_operator,
     )
 
 
@@ -291,21 +283,20 @@ def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
         act = to_draft(session, ref)
         basis = basis_of(session, act)
         settlements, without_list = settlements_of(session, act), said_of_lists(session, act, NO_LIST)
-        right = said_of_lists(session, act, CORRECTIONS)
+        corrected_well = said_of_lists(session, act, CORRECTIONS)
         replaced, anew = replaced_by(session, act), given_anew(session, act)
-    ours = our_list(office, ref, scratch)
     drafted = assemble(
-        ours,
+        our_list(office, ref, scratch),
         operator_list(office, ref, scratch),
         head=head_of(act, number="", dated=today, sides=sides_of(office.settings)),
         tariffs=office.settings.ocp_tariffs,
         scratch=scratch,
         settlements=settlements,
         without_list=without_list,
+        corrected_well=corrected_well,
         replaced=replaced,
         history=partial(earlier, office, act),
         others=partial(whole_lists, office, act, scratch),
-        corrections_are_right=sha256_of(ours) in right,
     )
     with reading(office.sessions) as session:
         given = data_given(session, ref, drafted.ours_sha256)
@@ -316,7 +307,7 @@ def draft(office: Office, ref: str, *, now: datetime, scratch: Path) -> Draft:
         basis=basis,
         data=drafted.data.model_copy(update={"dated": dated}),
         obstacles=(*drafted.obstacles, *([UNCHANGED] if idle else [])),
-        blank=idle or _is_empty(drafted, without_list),
+        news=given is None and not idle and not _is_empty(drafted, without_list),
     )
 
 

@@ -109,14 +109,15 @@ def _made_before(act: Act) -> ColumnElement[bool]:
     return or_(Act.year < act.year, and_(Act.year == act.year, Act.number < act.number))
 
 
-def _window(act: Act) -> tuple[str, str]:
-    return month_of(months_later(first_day(act.month), 1 - PICTURED)), act.month
+def pictured_since(month: str) -> str:
+    """The first month in the picture of a month."""
+    return month_of(months_later(first_day(month), 1 - PICTURED))
 
 
 def _services(office: Office, session: Session, act: Act) -> tuple[ServiceIncome, ...]:
     """By the latest edition of each month before this one."""
-    since, until = _window(act)
-    in_window = select(Act).where(_made_before(act), Act.month >= since, Act.month < until)
+    since = pictured_since(act.month)
+    in_window = select(Act).where(_made_before(act), Act.month >= since, Act.month < act.month)
     latest = {one.month: ref_of(one) for one in session.scalars(in_window.order_by(Act.month, Act.edition))}
     return tuple(
         income
@@ -136,12 +137,12 @@ def services_of(month: str, sums: Iterable[TariffLine]) -> tuple[ServiceIncome, 
 
 
 def _shares(session: Session, act: Act) -> tuple[MonthShare, ...]:
-    since, until = _window(act)
+    since = pictured_since(act.month)
     sums = [func.sum(column) for column in (ActRow.income_minor, ActRow.fee_minor, ActRow.reward_minor)]
     rows = session.execute(
         select(ActRow.month_of, *sums)
         .join(Act)
-        .where(_made_before(act), ActRow.month_of >= since, ActRow.month_of <= until)
+        .where(_made_before(act), ActRow.month_of >= since, ActRow.month_of <= act.month)
         .group_by(ActRow.month_of)
     )
     return tuple(

@@ -5,7 +5,6 @@ A correction act stands on the whole month as it is now. A list that is not give
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +19,9 @@ from blocks.errors import NotFound
 from blocks.ledger import Act, LineFile, reading, transaction
 from blocks.lines.reading import ReadList, read_list
 from blocks.lines.totals import merge_lists
+from blocks.lines.writing import sha256_of
 from blocks.office import Office
-from tasks.invoice_lines import export_month
+from tasks.line_export import export_month
 from tasks.revenue_acts import open_month, refuse_early
 from tasks.revenue_forms import ListForm
 from tasks.revenue_state import find_unmade, foreseen, story, to_draft
@@ -144,9 +144,3 @@ def operator_list(office: Office, ref: str, scratch: Path) -> Path | None:
 def _fetch(office: Office, file: LineFile, target: Path) -> Path:
     office.archive.fetch(file.parquet_sha256, target)
     return target
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,6 +25,7 @@ from blocks.ledger import (
     reading,
     transaction,
 )
+from blocks.lines.writing import sha256_of
 from blocks.office import Office
 from blocks.terms.calendars import calendar
 from blocks.terms.deadlines import in_working_days, local_date
@@ -32,7 +33,7 @@ from blocks.terms.money import Money
 from blocks.terms.policy import REVENUE_POLICY
 from blocks.terms.revenue import month_of
 from blocks.terms.zones import ASTANA
-from tasks.documents import carried_by_mail, file_document
+from tasks.documents import XLSX, carried_by_mail, file_document
 from tasks.invoice_lines import lines_lock
 from tasks.obligations import open_obligation
 from tasks.revenue_draft import Counted, Draft, compare, compose, head_of
@@ -50,7 +51,7 @@ from tasks.revenue_history import (
     split_row,
     total_of,
 )
-from tasks.revenue_lists import WHOLE, operator_list, our_list, sha256_of
+from tasks.revenue_lists import WHOLE, operator_list, our_list
 from tasks.revenue_state import (
     MADE_OUT,
     PAYING,
@@ -65,8 +66,6 @@ from tasks.revenue_state import (
     subject_of,
     tell_partner,
 )
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ def keep_act_documents(office: Office, ref: str, documents: Sequence[Rendered], 
 
     The clock of the signatures starts (our policy; OCP-P5.3 names no time). Raises NotFound, Refused("state").
     """
-    kept = {f"ocp-act:{ref}:{document.kind}": document for document in documents}
+    kept = {document_key(ref, document.kind): document for document in documents}
     hashes = {key: office.archive.put(document.content) for key, document in kept.items()}
     with transaction(office.sessions) as session:
         act = find_act(session, ref, lock=True)
@@ -238,6 +237,11 @@ def keep_act_documents(office: Office, ref: str, documents: Sequence[Rendered], 
             days = REVENUE_POLICY.on(local_date(now, ASTANA)).signature_days
             deadline = in_working_days(now, days, calendar("KZ"))
             open_obligation(session, clause=PAYING, subject=subject_of(ref), what=SIGN, deadline=deadline, now=now)
+
+
+def document_key(ref: str, kind: str) -> str:
+    """The key of a document of an act."""
+    return f"ocp-act:{ref}:{kind}"
 
 
 def _letter_key(act: Act) -> str:

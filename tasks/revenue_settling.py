@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from blocks.errors import Refused
 from blocks.ledger import Act, DifferenceSettlement, reading, transaction
+from blocks.lines.writing import sha256_of
 from blocks.office import Office
 from blocks.terms.revenue import Difference, Reconciliation, Settlement
 from tasks.revenue_draft import compare
 from tasks.revenue_forms import SettleForm
 from tasks.revenue_history import NO_LIST, OF_A_LIST, said_of_lists, settlements_of
-from tasks.revenue_lists import operator_list, our_list, sha256_of
+from tasks.revenue_lists import operator_list, our_list
 from tasks.revenue_state import find_unmade, story
 
 

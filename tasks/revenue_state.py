@@ -22,9 +22,14 @@ BE_PAID = "be paid the reward"
 PAYING = "OCP-P5.3"
 
 
-def ref_of(act: Act) -> str:
+def ref_in(month: str, edition: int) -> str:
     """How people call an act: 2026-10, and 2026-10/1 for its first correction."""
-    return f"{act.month}/{act.edition}" if act.edition else act.month
+    return f"{month}/{edition}" if edition else month
+
+
+def ref_of(act: Act) -> str:
+    """How people call this act."""
+    return ref_in(act.month, act.edition)
 
 
 def find_act(session: Session, ref: str, *, lock: bool = False) -> Act:

@@ -6,7 +6,6 @@ This is what decides. `quick` does the same for many lines at once, and asks her
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import Any, Literal
 
 from blocks.errors import NotFound
@@ -14,7 +13,7 @@ from blocks.lines import cells
 from blocks.lines.cells import Bad
 from blocks.lines.columns import HEADINGS
 from blocks.terms.lines import net_of, vat_of
-from blocks.terms.ocp_tariffs import VAT_BP, TariffRow, TariffTable
+from blocks.terms.ocp_tariffs import TariffRow, TariffTable, vat_bp
 from blocks.terms.revenue import LineState, Month, month_of
 from blocks.terms.revenue_views import DataLine
 
@@ -143,14 +142,6 @@ def _sums(values: Mapping[str, Any]) -> list[Fault]:
 
 def _money(minor: int) -> str:
     return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02}"
-
-
-def vat_bp(on: date) -> int:
-    """Kazakhstan's VAT on a day in basis points; before the first known rate only 0 is right."""
-    try:
-        return VAT_BP.on(on)
-    except NotFound:
-        return 0
 
 
 def _line(values: Mapping[str, Any]) -> DataLine:

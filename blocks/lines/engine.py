@@ -14,16 +14,22 @@ MEMORY = "384MB"
 """What DuckDB may hold. Ordinary lists need a third of it; the rest is for names of 250 characters in each line."""
 
 
+def connect(spill: Path, *, threads: int = THREADS, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """A connection of its own to an empty database, to be closed; what does not fit into memory lies in `spill`."""
+    return duckdb.connect(
+        ":memory:",
+        config={
+            "threads": threads,
+            "memory_limit": memory,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+
+
 @contextmanager
 def engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of its own to an empty database; what does not fit into memory lies in `scratch` until it ends."""
-    with TemporaryDirectory(prefix="duckdb-", dir=scratch) as spill:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "threads": THREADS,
-            "memory_limit": MEMORY,
-            "temp_directory": spill,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-        with duckdb.connect(":memory:", config=config) as connection:
-            yield connection
+    """A connection whose spilled data lies in a folder of its own in `scratch`; both end with the block."""
+    with TemporaryDirectory(prefix="duckdb-", dir=scratch) as spill, connect(Path(spill)) as connection:
+        yield connection

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from blocks.lines import cells
 from blocks.lines.cells import Bad
-from blocks.lines.checks import Checks, vat_bp
+from blocks.lines.checks import Checks
 from blocks.lines.columns import HEADINGS, SCHEMA
 from blocks.lines.faults import BadLine
 from blocks.lines.headings import Batch
-from blocks.terms.ocp_tariffs import TariffRow, TariffTable
+from blocks.terms.ocp_tariffs import TariffRow, TariffTable, vat_bp
 from blocks.terms.revenue import LineState, first_day
 from blocks.terms.revenue_views import DataLine
 

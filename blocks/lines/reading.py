@@ -20,7 +20,7 @@ from blocks.lines.parquet_lists import open_parquet
 from blocks.lines.quick import Quick
 from blocks.lines.repeats import Repeats
 from blocks.lines.sheets import open_workbook
-from blocks.lines.writing import CanonicalFile, canonical_file, sha256
+from blocks.lines.writing import CanonicalFile, canonical_file, sha256_of
 from blocks.terms.ocp_tariffs import TariffTable
 from blocks.terms.revenue import Month
 
@@ -61,13 +61,13 @@ def read_list(
     memory; `tell` hears how many rows are read. Raises BadList with every fault, Refused for what is no list
     (`unreadable`, `headings`, `columns`); then `target` is not touched.
     """
-    digest = sha256(source)
+    digest = sha256_of(source)
     quick = Quick(Checks(month, tariffs, side), tariffs)
     with tempfile.TemporaryDirectory(prefix="list-", dir=scratch) as folder, canonical_file(target) as canonical:
         opened = _open(source, Path(folder))
         with Repeats(Path(folder)) as repeats:
             lines = _take(opened, quick, canonical, repeats if side == "ours" else None, tell)
-    return ReadList(lines, digest, sha256(target))
+    return ReadList(lines, digest, sha256_of(target))
 
 
 def _open(source: Path, scratch: Path) -> _Source:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from blocks.lines.cells import BLANKS
+from blocks.lines.engine import connect
 from blocks.lines.faults import SHOWN, BadLine
 from blocks.lines.headings import Batch
 
@@ -24,16 +24,7 @@ class Repeats:
 
     def __init__(self, scratch: Path) -> None:
         self._file = scratch.joinpath("hashes").open("w+b")
-        self._duckdb = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 1,
-                "memory_limit": "64MB",
-                "temp_directory": str(scratch),
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
+        self._duckdb = connect(scratch, threads=1, memory="64MB")
 
     def __enter__(self) -> Self:
         return self

@@ -16,7 +16,6 @@ from blocks.lines.columns import SCHEMA
 GROUP = 262_144
 """Lines in a row group."""
 _REPEATING = [name for name in SCHEMA.names if name not in {"line", "invoice", "customer", "cart", "corrects"}]
-_PIECE = 4 * 1024 * 1024
 
 
 class CanonicalFile:
@@ -57,10 +56,7 @@ def canonical_file(target: Path) -> Iterator[CanonicalFile]:
         part.replace(target)
 
 
-def sha256(path: Path) -> str:
-    """The digest of a file in hexadecimal."""
-    digest = hashlib.sha256()
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file in hexadecimal, read in pieces."""
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

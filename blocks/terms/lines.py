@@ -13,7 +13,7 @@ from blocks.errors import NotFound
 from blocks.terms.base import Frozen
 from blocks.terms.deadlines import months_later
 from blocks.terms.money import half_up
-from blocks.terms.ocp_tariffs import VAT_BP, TariffTable
+from blocks.terms.ocp_tariffs import TariffTable, vat_bp
 from blocks.terms.revenue import LineState, first_day, month_of
 
 LIMIT = 10**15
@@ -157,16 +157,9 @@ def check_ocp_line(line: LineFacts, tariffs: TariffTable) -> tuple[str, ...]:
     faults = [*check_line(line), *_tariff_faults(line, tariffs)]
     if line.currency != "KZT":
         faults.append(f"other currency: {line.currency}")
-    if line.vat_bp != 0 and line.vat_bp != _vat_bp(line.begins_on):
+    if line.vat_bp != 0 and line.vat_bp != vat_bp(line.begins_on):
         faults.append(f"the VAT rate of {line.begins_on} is another")
     return tuple(faults)
-
-
-def _vat_bp(day: date) -> int | None:
-    try:
-        return VAT_BP.on(day)
-    except NotFound:
-        return None
 
 
 def _tariff_faults(line: LineFacts, tariffs: TariffTable) -> list[str]:

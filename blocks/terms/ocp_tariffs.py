@@ -18,6 +18,15 @@ from blocks.terms.tariffs import Timeline
 VAT_BP: Timeline[int] = Timeline("VAT of Kazakhstan", [(date(2009, 1, 1), 1200), (date(2026, 1, 1), 1600)])
 """Basis points. The Tax Codes of Kazakhstan: 12 % from 2009, 16 % from 2026-01-01. A line may also be exempt (0)."""
 
+
+def vat_bp(day: date) -> int:
+    """Kazakhstan's VAT on a day in basis points; before the first known rate only 0 is right."""
+    try:
+        return VAT_BP.on(day)
+    except NotFound:
+        return 0
+
+
 FEE_BP = 2000
 """The Operator's subscription fee where a row names none: 20 % (OCP-P4)."""
 

@@ -126,9 +126,9 @@ def _drafted(
 ) -> Draft:
     from pydantic import TypeAdapter
 
+    from blocks.lines.writing import sha256_of
     from blocks.terms.revenue import Settlement
     from tasks.revenue_draft import assemble
-    from tasks.revenue_lists import sha256_of
 
     earlier_files = _earlier(earlier, head)
     said = TypeAdapter(tuple[Settlement, ...]).validate_json(words.read_bytes()) if words else ()

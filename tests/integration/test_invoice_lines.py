@@ -19,7 +19,8 @@ from blocks.lines.columns import SCHEMA
 from blocks.office import Office
 from flows.gateway.edge import MAX_BODY
 from tasks.inbox import unpark
-from tasks.invoice_lines import current_lines, export_month, lines_of_customer
+from tasks.invoice_lines import holds
+from tasks.line_export import export_month
 from tasks.line_forms import LinesForm
 from tasks.line_statements import record_lines
 from tests.conftest import eventually
@@ -34,7 +35,8 @@ ADDED = "OCP: 1 lines recorded, 0 known before"
 
 def current(office: Office, month: str = "2026-11", agreement: str = "OCP") -> dict[str, InvoiceLine]:
     with reading(office.sessions) as session:
-        return {row.line: row for row in current_lines(session, agreement, month)}
+        of_month = select(InvoiceLine).where(InvoiceLine.agreement == agreement, InvoiceLine.month == month, holds())
+        return {row.line: row for row in session.scalars(of_month.order_by(InvoiceLine.line))}
 
 
 def months(office: Office) -> list[tuple[str, str]]:
@@ -219,10 +221,9 @@ def test_a_correction_that_is_stated_again_stays_in_its_month_and_is_refused_onc
 def test_lines_of_a_customer_are_found_as_they_stand(office: Office) -> None:
     state_lines(office, ocp_line("b"), ocp_line("a"), ocp_line("c", customer="user-18"))
     state_lines(office, ocp_line("a", state="cancelled", stated_at=(NOW + MINUTE).isoformat()))
-    with reading(office.sessions) as session:
-        found = lines_of_customer(session, "OCP", "user-17")
-        assert [(row.line, row.state) for row in found] == [("a", "cancelled"), ("b", "issued")]
-        assert lines_of_customer(session, "SSL", "user-17") == []
+    found = [row for row in current(office).values() if row.customer == "user-17"]
+    assert [(row.line, row.state) for row in found] == [("a", "cancelled"), ("b", "issued")]
+    assert current(office, agreement="SSL") == {}
 
 
 def test_a_month_is_exported_in_the_canonical_form_by_line(office: Office, tmp_path: Path) -> None:
