@@ -6,8 +6,6 @@ N rises until a process lives to the end, so every boundary between two transact
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,11 +31,9 @@ from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tests.conftest import PaymentSandbox, close_office
 from tests.kill_job import job, the_number
+from tests.killing import lives
 from tests.servers.postgres import PostgresServer
 from tests.work import COMPANY, MINUTE, NOW, ks, payment_of, put_order, put_payment, put_receipt, qs, story
-
-SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.kill_job"])
 
 Stages = list[tuple[Callable[[Office], None], str, int]]
 """What happens outside, what is then done in the process that may be killed, and at which minute."""
@@ -45,13 +41,7 @@ Stages = list[tuple[Callable[[Office], None], str, int]]
 
 def in_process(settings: Settings, work: str, minute: int, kill_at: int | None, moment: str) -> bool:
     """Do the work in a process of its own; whether it lived to the end."""
-    process = SPAWN.Process(target=job, args=(settings, work, NOW + minute * MINUTE, kill_at, moment))
-    process.start()
-    process.join(60)
-    assert process.exitcode in (0, -signal.SIGKILL), f"{work} ended with {process.exitcode}"
-    lived = process.exitcode == 0
-    process.close()
-    return lived
+    return lives(job, settings, work, NOW + minute * MINUTE, kill_at, moment)
 
 
 def fingerprint(office: Office) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,22 +16,10 @@ from tasks.notices import DOUBT
 from tests.acts_job import job
 from tests.conftest import close_office
 from tests.invoice_lines import monthly_acts, ssl_customer, ssl_line, state_lines
+from tests.killing import lives
 from tests.work import MINUTE, open_obligations
 
-SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.acts_job"])
 LAST = datetime(2026, 11, 30, 18, 50, tzinfo=UTC)
-
-
-def lives(settings: Settings, at: datetime, kill_at: int | None, moment: str) -> bool:
-    """Make the acts in a process of its own; whether it lived to the end."""
-    process = SPAWN.Process(target=job, args=(settings, at, kill_at, moment))
-    process.start()
-    process.join(60)
-    assert process.exitcode in (0, -signal.SIGKILL), f"the worker ended with {process.exitcode}"
-    lived = process.exitcode == 0
-    process.close()
-    return lived
 
 
 def ended_well(office: Office) -> None:
@@ -60,10 +46,10 @@ def test_ssl_7_6_killed_at_every_commit_each_act_is_made_and_sent_once(
             for n, amount in ((1, "120.00"), (2, "30.00")):
                 ssl_customer(office, f"c{n}@example.test", f"Клиент {n}")
                 state_lines(office, ssl_line(f"S-{n}", amount, customer=f"c{n}@example.test"), agreement="SSL")
-            lived = lives(settings, LAST, kill_at, moment)
+            lived = lives(job, settings, LAST, kill_at, moment)
             if not lived:
                 kills += 1
-                assert lives(settings, LAST + DOUBT + MINUTE, None, moment)
+                assert lives(job, settings, LAST + DOUBT + MINUTE, None, moment)
             ended_well(office)
             close_office(office)
             if lived:

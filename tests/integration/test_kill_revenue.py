@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,11 +27,10 @@ from blocks.ledger import (
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tests.conftest import close_office
+from tests.killing import lives
 from tests.revenue_job import job
 from tests.revenue_work import act_row, all_of, final, told
 
-SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.revenue_job"])
 TABLES: tuple[type[Base], ...] = (
     Act,
     ActEvent,
@@ -46,17 +43,6 @@ TABLES: tuple[type[Base], ...] = (
     Obligation,
     Payout,
 )
-
-
-def lives(settings: Settings, kill_at: int | None, moment: str) -> bool:
-    """Run the month in a process of its own; whether it lived to the end."""
-    process = SPAWN.Process(target=job, args=(settings, kill_at, moment))
-    process.start()
-    process.join(60)
-    assert process.exitcode in (0, -signal.SIGKILL), f"the month ended with {process.exitcode}"
-    lived = process.exitcode == 0
-    process.close()
-    return lived
 
 
 def fingerprint(office: Office) -> dict[str, Any]:
@@ -82,9 +68,9 @@ def test_ocp_p5_2_killed_at_every_commit_a_month_ends_the_same_with_one_of_every
     ends: list[dict[str, Any]] = []
     for kill_at in range(1, 60):
         settings = settings_for(home=tmp_path / str(kill_at))
-        lived = lives(settings, kill_at, moment)
+        lived = lives(job, settings, kill_at, moment)
         if not lived:
-            assert lives(settings, None, moment)
+            assert lives(job, settings, None, moment)
         office = open_office(settings)
         ends.append(fingerprint(office))
         close_office(office)

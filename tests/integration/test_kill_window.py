@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,21 +14,8 @@ from blocks.settings import Settings
 from flows.fulfilment import send_due
 from tests.conftest import close_office
 from tests.kill_job import job
+from tests.killing import lives
 from tests.works import MINUTE, PLANNED_AT, SATURDAY, events, marks, planned, window_row, work_states, write_catalogue
-
-SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.kill_job"])
-
-
-def lives(settings: Settings, at: datetime, kill_at: int | None, moment: str) -> bool:
-    """Run the due window in a process of its own; whether it lived to the end."""
-    process = SPAWN.Process(target=job, args=(settings, "window", at, kill_at, moment))
-    process.start()
-    process.join(60)
-    assert process.exitcode in (0, -signal.SIGKILL), f"the worker ended with {process.exitcode}"
-    lived = process.exitcode == 0
-    process.close()
-    return lived
 
 
 def ended_well(office: Office, folder: Path, number: str) -> None:
@@ -69,10 +53,10 @@ def test_ks_3_7_killed_at_every_commit_a_window_is_gone_on_with_and_closed_once(
             office = open_office(settings)
             number = planned(office, "good", "bad").number
             send_due(office, now=PLANNED_AT)
-            lived = lives(settings, SATURDAY, kill_at, moment)
+            lived = lives(job, settings, "window", SATURDAY, kill_at, moment)
             if not lived:
                 kills += 1
-                assert lives(settings, SATURDAY + 3 * MINUTE, None, moment)
+                assert lives(job, settings, "window", SATURDAY + 3 * MINUTE, None, moment)
             ended_well(office, folder, number)
             close_office(office)
             if lived:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,22 +16,19 @@ from blocks.errors import Refused
 from blocks.lines import comparing, totals
 from blocks.lines.comparing import reconcile
 from blocks.lines.rows import write_rows
-from blocks.terms.revenue import Cause, LineState
+from blocks.terms.revenue import LineState
 from blocks.terms.revenue_split import counts
 from blocks.terms.revenue_views import DataLine
+from tests.unit.lines import canonical
+from tests.unit.lines.canonical import compared, income
 from tests.unit.lines.lists import TARIFFS
 
-OCTOBER = (date(2026, 10, 1), date(2026, 10, 31))
+BEGINS, ENDS = date(2026, 10, 1), date(2026, 10, 31)
 
 
 def line(name: str = "L-1", *, net: int = 10_000, vat: int = 1_600, **changes: Any) -> DataLine:
-    begins_on, ends_on = OCTOBER
-    good = DataLine(
-        line=name, invoice="INV-1", customer="c", cart="", service="TV", tariff="TV", begins_on=begins_on,
-        ends_on=ends_on, quantity_milli=1000, price_minor=abs(net), net_minor=net, vat_bp=1600, vat_minor=vat,
-        state="issued", corrects="",
-    )  # fmt: skip
-    return good._replace(**changes)
+    sums = {"net_minor": net, "vat_minor": vat, "price_minor": abs(net)}
+    return canonical.line(name, **{"customer": "c", "tariff": "TV", **sums, **changes})
 
 
 @st.composite
@@ -47,36 +42,10 @@ def some_lines(draw: st.DrawFn) -> DataLine:
         vat=draw(st.sampled_from([0, 16])),
         customer=draw(st.sampled_from(["c", "d"])),
         tariff=draw(st.sampled_from(["TV", "SETUP"])),
-        ends_on=draw(st.sampled_from([OCTOBER[1], OCTOBER[0]])),
+        ends_on=draw(st.sampled_from([ENDS, BEGINS])),
         state=state.value,
         corrects="L-0" if corrects else "",
     )
-
-
-def income(one: DataLine) -> int:
-    return counts(LineState(one.state), corrects=bool(one.corrects)) * one.net_minor
-
-
-def causes_of(ours: Sequence[DataLine], theirs: Sequence[DataLine]) -> tuple[Cause, ...]:
-    if len(ours) > 1 or len(theirs) > 1:
-        return (Cause.DUPLICATE,)
-    if not ours or not theirs:
-        return (Cause.MISSING_AT_US if theirs else Cause.MISSING_AT_THEM,)
-    (a,), (b,) = ours, theirs
-    differs = {
-        Cause.AMOUNT: income(a) != income(b),
-        Cause.TARIFF: a.tariff != b.tariff,
-        Cause.PERIOD: (a.begins_on, a.ends_on) != (b.begins_on, b.ends_on),
-        Cause.CUSTOMER: a.customer != b.customer,
-    }
-    return tuple(cause for cause, stands in differs.items() if stands)
-
-
-def by_id(lines: Sequence[DataLine]) -> dict[str, list[DataLine]]:
-    found = defaultdict(list)
-    for one in lines:
-        found[one.line].append(one)
-    return found
 
 
 @settings(deadline=None, max_examples=50)
@@ -90,17 +59,14 @@ def test_lists_differ_where_a_person_would_say_so(ours: list[DataLine], theirs: 
         write_rows(random.Random(0).sample(theirs, len(theirs)), folder / "theirs")  # noqa: S311 - the order alone
         again = reconcile(folder / "ours", folder / "theirs", month="2026-10", key="k", scratch=folder)
 
-    sides = by_id(ours), by_id(theirs)
-    expected = {name: causes_of(sides[0][name], sides[1][name]) for name in {*sides[0], *sides[1]}}
-    assert {one.line: one.causes for one in found.differences} == {
-        name: causes for name, causes in expected.items() if causes
-    }
+    expected = compared(ours, theirs)
+    assert {one.line: one.causes for one in found.differences} == {name: one[0] for name, one in expected.items()}
     for one in found.differences:
-        for side, held in zip(sides, (one.ours, one.theirs), strict=True):
-            assert sorted(figures.income_minor for figures in held) == sorted(map(income, side[one.line]))
+        for held, figures in zip((one.ours, one.theirs), expected[one.line][1:], strict=True):
+            assert sorted(held, key=repr) == figures
     assert (found.ours_lines, found.ours_minor) == (len(ours), sum(map(income, ours)))
     assert (found.theirs_lines, found.theirs_minor) == (len(theirs), sum(map(income, theirs)))
-    assert found.matched_lines == sum(not causes for causes in expected.values())
+    assert found.matched_lines == len({one.line for one in (*ours, *theirs)} - expected.keys())
     assert found.matched_minor + sum(one.theirs_minor for one in found.by_cause) == found.theirs_minor
     assert again == found
 
