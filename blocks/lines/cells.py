@@ -12,8 +12,6 @@ from blocks.terms.revenue import LineState
 
 BLANKS = " \t\u00a0\u202f"
 """What is trimmed from a cell, and what may stand between thousands: spaces, breaking and not."""
-LIMIT = 10**15
-"""Amounts and quantities are below this."""
 TEXTS = {"line": (1, 64), "invoice": (1, 64), "customer": (1, 254), "cart": (0, 64), "corrects": (0, 64)}
 """The columns of free text, which seldom repeat: fewest and most characters."""
 SERVICE = (1, 200)

@@ -12,12 +12,10 @@ from fractions import Fraction
 from blocks.errors import NotFound
 from blocks.terms.base import Frozen
 from blocks.terms.deadlines import months_later
-from blocks.terms.money import half_up
+from blocks.terms.money import LIMIT, half_up
 from blocks.terms.ocp_tariffs import TariffTable, vat_bp
 from blocks.terms.revenue import LineState, first_day, month_of
 
-LIMIT = 10**15
-"""Amounts and quantities are below this, counted in whole tenge (roubles, euros) and whole pieces."""
 SSL_CURRENCIES = ("BYN", "EUR", "USD", "RUB")
 """What certificates are sold for (SSL-A1)."""
 

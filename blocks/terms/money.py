@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 Currency = Literal["RUB", "KZT", "BYN", "EUR", "USD", "UAH"]
 _PLACES = Decimal("0.01")
-_LIMIT = Decimal(10) ** 15
+LIMIT = 10**15
+"""Amounts are below this, in whole roubles, tenge, euros; quantities in whole pieces."""
 
 
 def _exact(value: Any) -> Decimal:
@@ -21,7 +22,7 @@ def _exact(value: Any) -> Decimal:
         amount = Decimal(value)
     except ArithmeticError:
         raise ValueError("not a decimal number") from None
-    if not amount.is_finite() or amount.copy_abs() >= _LIMIT:
+    if not amount.is_finite() or amount.copy_abs() >= LIMIT:
         raise ValueError("an amount is finite and below 10^15")
     if amount != amount.quantize(_PLACES):
         raise ValueError("an amount has at most two decimal places")
