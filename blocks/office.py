@@ -12,6 +12,7 @@ from blocks.catalogue import Catalogue, read_catalogue
 from blocks.clients.archive import Archive, DirectoryArchive
 from blocks.clients.bounces import BounceMaildir
 from blocks.clients.directory import Directory
+from blocks.clients.keys import KeyStore, LocalKek
 from blocks.clients.mail import MailTransport, open_transport
 from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
@@ -52,6 +53,11 @@ class Office:
     def archive(self) -> Archive:
         """Documents by hash."""
         return DirectoryArchive(self.settings.archive)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """The data keys of logs and copies."""
+        return KeyStore(self.settings.key_store, LocalKek(self.settings.kek), self.settings.key_copies)
 
     @cached_property
     def payments(self) -> YooKassa:

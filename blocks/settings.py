@@ -55,6 +55,24 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the database that the XMPP, mail and SIP servers read; empty: SQLite in `home`."""
     archive_dir: Path | None = None
     """Where documents go; None: a directory in `home`."""
+    archive_country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    """The country (ISO 3166, two letters) in which the archive, the ledger and its copies are declared to stand."""
+    s3_bucket: str = ""
+    """The bucket of documents, log segments and copies of the ledger; empty: directories in `home`."""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_access_key: str = ""
+    s3_secret_key: SecretStr | None = None
+    log_drop_dir: Path | None = None
+    """Where files of log records are dropped; None: a directory in `home`."""
+    log_s3_prefix: str = Field(default="", pattern=r"^([A-Za-z0-9._=-]+/)*$")
+    """The prefix in the bucket under which files of log records are dropped, ending with /; empty: none."""
+    key_store_file: Path | None = None
+    """The file of data keys, apart from the ledger and its backups; None: in `home`."""
+    key_copies_dir: Path | None = None
+    """Where the one living copy of the data keys is kept, best on another disk; None: a directory in `home`."""
+    kek_file: Path | None = None
+    """32 bytes in hex that wrap the data keys; None: a key file in `home` (embedded only)."""
     master_key: SecretStr | None = None
     """32 bytes in hex that seal secrets in the ledger; None: a key file in `home` (embedded only)."""
 
@@ -156,6 +174,9 @@ class Settings(BaseSettings):
                 "DOGOVOR_QS_TARIFFS_FILE": self.qs_tariffs_file,
                 "DOGOVOR_OCP_TARIFFS_FILE": self.ocp_tariffs_file,
                 "DOGOVOR_PROVIDER_REQUISITES": self.provider_requisites,
+                "DOGOVOR_ARCHIVE_COUNTRY": self.archive_country,
+                "DOGOVOR_KEK_FILE": self.kek_file,
+                "DOGOVOR_KEY_COPIES_DIR": self.key_copies_dir,
             }.items()
             if not present
         ]
@@ -229,27 +250,55 @@ class Settings(BaseSettings):
         if self.master_key is not None:
             key = bytes.fromhex(self.master_key.get_secret_value())
         else:
-            path = self.home / "master.key"
-            if not path.exists():
-                self.home.mkdir(parents=True, exist_ok=True)
-                draft = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
-                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w") as file:
-                    file.write(secrets.token_hex(32))
-                try:
-                    os.link(draft, path)  # the first of several processes wins
-                except FileExistsError:
-                    pass
-                finally:
-                    draft.unlink()
-            key = bytes.fromhex(path.read_text())
+            key = _key_file(self.home / "master.key")
         if len(key) != 32:
             raise ValueError("DOGOVOR_MASTER_KEY is 32 bytes in hex")
         return key
 
+    @cached_property
+    def kek(self) -> bytes:
+        """The 32-byte key that wraps the data keys; made once in `home` when none is configured (embedded only)."""
+        path = self.kek_file
+        key = bytes.fromhex(path.read_text()) if path is not None else _key_file(self.home / "log-kek.key")
+        if len(key) != 32:
+            raise ValueError("DOGOVOR_KEK_FILE holds 32 bytes in hex")
+        return key
+
+    @property
+    def key_store(self) -> Path:
+        """The file of data keys."""
+        return self.key_store_file or self.home / "keys.sqlite3"
+
+    @property
+    def key_copies(self) -> Path:
+        """Where the copy of the data keys is kept."""
+        return self.key_copies_dir or self.home / "key-copies"
+
+    @property
+    def log_drops(self) -> Path:
+        """Where files of log records are dropped."""
+        return self.log_drop_dir or self.home / "logs-in"
+
     def link(self, path: str) -> str:
         """A public URL of the gateway."""
         return str(self.public_url).rstrip("/") + path
+
+
+def _key_file(path: Path) -> bytes:
+    """The key in that file, made when there is none; of several processes that make it the first wins."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return bytes.fromhex(path.read_text())
 
 
 def load_settings() -> Settings:

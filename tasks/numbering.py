@@ -13,13 +13,22 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound
-from blocks.ledger import Compensation, Order, Outage, Ticket, Window, Work
+from blocks.ledger import Compensation, LogGrant, LogHold, LogPurge, Order, Outage, Ticket, Window, Work
 from blocks.terms.deadlines import local_date
 from blocks.terms.ks import ZONE
 
-Row = TypeVar("Row", Order, Outage, Ticket, Window, Work)
-Numbered = Compensation | Outage | Ticket | Window | Work
-_LETTERS: dict[type[Numbered], str] = {Compensation: "C", Outage: "O", Ticket: "T", Window: "M", Work: "W"}
+Row = TypeVar("Row", LogGrant, LogHold, LogPurge, Order, Outage, Ticket, Window, Work)
+Numbered = Compensation | LogGrant | LogHold | LogPurge | Outage | Ticket | Window | Work
+_LETTERS: dict[type[Numbered], str] = {
+    Compensation: "C",
+    LogGrant: "LG",
+    LogHold: "LH",
+    LogPurge: "LP",
+    Outage: "O",
+    Ticket: "T",
+    Window: "M",
+    Work: "W",
+}
 
 
 def add_numbered(session: Session, row: Numbered, *, now: datetime) -> None:

@@ -1,12 +1,23 @@
 """The system of record: the only place with state.
 
 Invariants: UTC in the database, money as integer minor units and a currency, states as named values. Journals
-(`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`, and
-what an act of the revenue split stands on) are append-only: the database itself refuses an update or a delete of them.
+(`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`, `log_journal`,
+and what an act of the revenue split stands on) are append-only: the database itself refuses an update or a delete.
 """
 
 from blocks.ledger.base import Base
 from blocks.ledger.engine import Sessions, migrate, one_at_a_time, open_engine, reading, transaction
+from blocks.ledger.logs import (
+    AccountEnding,
+    LedgerCopy,
+    LogBatch,
+    LogGrant,
+    LogHold,
+    LogJournal,
+    LogPeriod,
+    LogPurge,
+    LogSegment,
+)
 from blocks.ledger.office import Document, InboxEvent, Notice, Obligation, Refusal
 from blocks.ledger.orders import (
     AccountEntry,
@@ -36,11 +47,14 @@ from blocks.ledger.types import (
     ActState,
     CompensationState,
     InboxState,
+    LogBatchState,
+    LogGrantState,
     NoticeState,
     ObligationState,
     OrderState,
     PaymentState,
     ProbeState,
+    PurgeState,
     ServiceState,
     TicketState,
     WindowState,
@@ -49,6 +63,7 @@ from blocks.ledger.types import (
 from blocks.ledger.works import Approval, Outage, OutageDecision, ProbeSpan, Window, WindowEvent, Work
 
 __all__ = [
+    "AccountEnding",
     "AccountEntry",
     "Act",
     "ActEvent",
@@ -65,7 +80,17 @@ __all__ = [
     "InboxEvent",
     "InboxState",
     "InvoiceLine",
+    "LedgerCopy",
     "LineFile",
+    "LogBatch",
+    "LogBatchState",
+    "LogGrant",
+    "LogGrantState",
+    "LogHold",
+    "LogJournal",
+    "LogPeriod",
+    "LogPurge",
+    "LogSegment",
     "MonthlyAct",
     "MonthlyActLine",
     "Notice",
@@ -82,6 +107,7 @@ __all__ = [
     "Payout",
     "ProbeSpan",
     "ProbeState",
+    "PurgeState",
     "Refusal",
     "SealedAccounts",
     "SealedSecret",

@@ -51,6 +51,9 @@ class Base(DeclarativeBase):
                 types.TicketState,
                 types.CompensationState,
                 types.ActState,
+                types.LogBatchState,
+                types.LogGrantState,
+                types.PurgeState,
             )
         },
     }

@@ -147,3 +147,30 @@ class ActState(StrEnum):
     MADE = "made"
     SIGNED = "signed"
     CLOSED = "closed"
+
+
+class LogBatchState(StrEnum):
+    """A batch of log records: in the spool, being packed into segments, sealed in the archive, or refused."""
+
+    SPOOLED = "spooled"
+    PACKING = "packing"
+    SEALED = "sealed"
+    REFUSED = "refused"
+
+
+class LogGrantState(StrEnum):
+    """Access to logs: asked for, granted by a second person, declined, or taken back before its end."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    DECLINED = "declined"
+    REVOKED = "revoked"
+
+
+class PurgeState(StrEnum):
+    """A destruction: planned, its keys destroyed, its objects deleted, or proven and put into an act."""
+
+    PLANNED = "planned"
+    KEYS_DESTROYED = "keys_destroyed"
+    DELETED = "deleted"
+    PROVEN = "proven"

@@ -118,3 +118,25 @@ class RevenuePolicy(Frozen):
 
 
 REVENUE_POLICY: Timeline[RevenuePolicy] = Timeline("revenue policy", [(date(2018, 1, 1), RevenuePolicy())])
+
+
+class RetentionPolicy(Frozen):
+    """How logs and copies are destroyed and opened, where the agreements name no figure."""
+
+    destroy_hours: Annotated[int, Field(ge=1, le=72)] = 24
+    """"Automatically" (QS-3.5.3): destroyed within these hours after the last lawful day has ended."""
+
+    audit_months: Annotated[int, Field(ge=1, le=120)] = 36
+    """Our own audit records are kept as long as the metadata that they may speak of."""
+
+    purge_pause_days: Days = 3
+    """After a longer pause of purges (or a clock that jumped) a person says that the purge may go on."""
+
+    grant_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    """Access to logs (QS-3.5.4) is granted for these hours at most."""
+
+    copy_days: Annotated[int, Field(ge=1, le=6)] = 6
+    """A copy of the ledger lives these days: less than the 7 in which registration data must be gone (QS-8.3)."""
+
+
+RETENTION_POLICY: Timeline[RetentionPolicy] = Timeline("retention policy", [(date(2018, 1, 1), RetentionPolicy())])

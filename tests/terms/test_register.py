@@ -33,6 +33,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "KS-3.4": {"received_at": MOMENT},
     "KS-3.6": {"discovered_at": MOMENT},
     "KS-3.13": {"protocol": "tcp", "port": 5222},
+    "QS-3.5.3a": {"ended_at": MOMENT},
+    "QS-3.5.3b": {"ended_at": MOMENT},
+    "QS-3.8.3": {"russian_citizens": True, "country": "KZ"},
+    "OCP-P2.8b": {"ended_at": MOMENT},
     "OCP-3.2.6": {"rendered_on": "2026-11-22", "now": MOMENT},
     "OCP-P4": {
         "row": {"code": "TV", "title": "Телевидение", "version": [{"since": "2026-01-01", "price": "990.00"}]},

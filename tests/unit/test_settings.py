@@ -30,6 +30,9 @@ def production(**changes: Any) -> dict[str, Any]:
         "yookassa_secret": "x",
         "public_url": "https://orders.example.net",
         "provider_requisites": "Банк",
+        "archive_country": "RU",
+        "kek_file": "/etc/dogovor/kek.key",
+        "key_copies_dir": "/mnt/keys",
         **changes,
     }
 
@@ -61,6 +64,9 @@ def test_a_whole_production_is_accepted(tariffs: dict[str, Path]) -> None:
         "yookassa_secret",
         "qs_tariffs_file",
         "ocp_tariffs_file",
+        "archive_country",
+        "kek_file",
+        "key_copies_dir",
     ],
 )
 def test_production_names_what_is_missing(tariffs: dict[str, Path], missing: str) -> None:
