@@ -14,7 +14,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -178,16 +178,14 @@ class KeyStore:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
         # A rollback journal that is truncated at each commit: a write-ahead log would keep the pages of before.
-        database = sqlite3.connect(self._path, timeout=30, isolation_level=None)
         try:
-            for pragma in ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=EXTRA", "temp_store=MEMORY"):
-                database.execute(f"PRAGMA {pragma}")
-            database.executescript(_SCHEMA)
-            yield database
+            with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as database:
+                for pragma in ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=EXTRA", "temp_store=MEMORY"):
+                    database.execute(f"PRAGMA {pragma}")
+                database.executescript(_SCHEMA)
+                yield database
         except sqlite3.OperationalError as error:
             raise Transient(f"the key store did not answer: {error}") from error
-        finally:
-            database.close()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -78,6 +78,6 @@ def unseal(sealed: bytes, label: Label, key: bytes) -> bytes:
     nonce, box = sealed[start : start + _NONCE], sealed[start + _NONCE :]
     try:
         packed = AESGCM(key).decrypt(nonce, box, label.authenticated())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise Refused("segment", f"{label.name} does not open: another key, or altered") from None
     return zstandard.ZstdDecompressor().decompress(packed, max_output_size=_LARGEST)
