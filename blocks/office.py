@@ -9,11 +9,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import sessionmaker
 
 from blocks.catalogue import Catalogue, read_catalogue
-from blocks.clients.archive import Archive, DirectoryArchive
+from blocks.clients.archive import Archive, HashedArchive
 from blocks.clients.bounces import BounceMaildir
 from blocks.clients.directory import Directory
 from blocks.clients.keys import KeyStore, LocalKek
 from blocks.clients.mail import MailTransport, open_transport
+from blocks.clients.objects import Objects
+from blocks.clients.objects_directory import DirectoryObjects
+from blocks.clients.objects_s3 import S3Objects, s3_client
 from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
 from blocks.ledger import Sessions, migrate, open_engine
@@ -51,8 +54,17 @@ class Office:
 
     @cached_property
     def archive(self) -> Archive:
-        """Documents by hash."""
-        return DirectoryArchive(self.settings.archive)
+        """Documents by hash: in the bucket where one is configured and no directory is named for them."""
+        if self.settings.s3_bucket and self.settings.archive_dir is None:
+            return HashedArchive(bucket(self.settings, "documents/"))
+        return HashedArchive(DirectoryObjects(self.settings.archive))
+
+    @cached_property
+    def objects(self) -> Objects:
+        """Sealed log segments and copies of the ledger."""
+        if self.settings.s3_bucket:
+            return bucket(self.settings, "")
+        return DirectoryObjects(self.settings.home / "objects")
 
     @cached_property
     def keys(self) -> KeyStore:
@@ -80,6 +92,13 @@ class Office:
 def read_services(settings: Settings) -> Catalogue:
     """The catalogue that the settings name; an empty one where they name none."""
     return read_catalogue(settings.services_file.read_text("utf-8")) if settings.services_file else Catalogue()
+
+
+def bucket(settings: Settings, prefix: str) -> S3Objects:
+    """The names under `prefix` in the bucket that the settings name."""
+    secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else ""
+    client = s3_client(settings.s3_endpoint or None, settings.s3_region, settings.s3_access_key, secret)
+    return S3Objects(settings.s3_bucket, prefix, client)
 
 
 def mail_transport(settings: Settings) -> MailTransport:

@@ -1,16 +1,13 @@
-"""The archive: documents by the sha256 of their bytes. The embedded default is a directory."""
+"""The archive: documents by the sha256 of their bytes, in a store of objects."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from pathlib import Path
 from typing import Protocol
 
+from blocks.clients.objects import Objects
 from blocks.errors import NotFound, Refused
-
-_PIECE = 1 << 20
 
 
 class Archive(Protocol):
@@ -25,7 +22,7 @@ class Archive(Protocol):
         ...
 
     def put_file(self, source: Path) -> str:
-        """As `put`, for a file of any size: its bytes go through in pieces, and the answer is what was kept."""
+        """As `put`, for a file of any size: its bytes go through in pieces. Nobody changes it meanwhile."""
         ...
 
     def fetch(self, sha256: str, target: Path) -> None:
@@ -33,71 +30,55 @@ class Archive(Protocol):
         ...
 
 
-class DirectoryArchive:
-    """Files named by their hash, two letters a folder; written whole or not at all."""
+class HashedArchive:
+    """Objects named by their hash, two letters a folder: `ab/abcdef...`."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def path(self, sha256: str) -> Path:
-        """Where the bytes of that hash lie."""
-        return self._root / sha256[:2] / sha256
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
     def put(self, content: bytes) -> str:
-        """See Archive.put. On disk when this returns."""
+        """See Archive.put. Durable when this returns."""
         sha256 = hashlib.sha256(content).hexdigest()
-        path = self.path(sha256)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{sha256[:8]}.{secrets.token_hex(4)}")
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+        if not self._objects.has(_name(sha256)):
+            self._objects.put(_name(sha256), content)
         return sha256
 
     def get(self, sha256: str) -> bytes:
         """See Archive.get."""
         try:
-            content = self.path(sha256).read_bytes()
-        except FileNotFoundError:
+            content = self._objects.get(_name(sha256))
+        except NotFound:
             raise NotFound("document", sha256) from None
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise Refused("archive", f"the document {sha256} was altered")
+            raise _altered(sha256)
         return content
 
     def put_file(self, source: Path) -> str:
-        """See Archive.put_file. On disk when this returns."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        draft = self._root / f".{secrets.token_hex(8)}"
-        try:
-            sha256 = _copy(source, draft)
-            path = self.path(sha256)
-            path.parent.mkdir(exist_ok=True)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        """See Archive.put_file. Durable when this returns."""
+        sha256 = _hash_of(source)
+        if not self._objects.has(_name(sha256)):
+            self._objects.put_file(_name(sha256), source)
         return sha256
 
     def fetch(self, sha256: str, target: Path) -> None:
         """See Archive.fetch."""
         try:
-            copied = _copy(self.path(sha256), target)
-        except FileNotFoundError:
+            self._objects.fetch(_name(sha256), target)
+        except NotFound:
             raise NotFound("document", sha256) from None
-        if copied != sha256:
+        if _hash_of(target) != sha256:
             target.unlink()
-            raise Refused("archive", f"the document {sha256} was altered")
+            raise _altered(sha256)
 
 
-def _copy(source: Path, target: Path) -> str:
-    """The sha256 of what was copied."""
-    digest = hashlib.sha256()
-    with source.open("rb") as stored, target.open("wb") as file:
-        while piece := stored.read(_PIECE):
-            digest.update(piece)
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest()
+def _name(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _altered(sha256: str) -> Refused:
+    return Refused("archive", f"the document {sha256} was altered")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from blocks.clients.archive import DirectoryArchive
+from blocks.clients.archive import HashedArchive
+from blocks.clients.objects_directory import DirectoryObjects
 from blocks.errors import NotFound, Refused
 from blocks.ledger import Act, ActEvent, LineFile, Obligation
 from blocks.lines.totals import data_lines
@@ -46,7 +47,8 @@ def opened(office: Office) -> Office:
 
 
 def test_the_archive_keeps_a_file_and_gives_it_back_in_pieces(tmp_path: Path) -> None:
-    archive, source, target = DirectoryArchive(tmp_path / "archive"), tmp_path / "source", tmp_path / "target"
+    archive = HashedArchive(DirectoryObjects(tmp_path / "archive"))
+    source, target = tmp_path / "source", tmp_path / "target"
     content = bytes(range(256)) * 10_000
     source.write_bytes(content)
     sha256 = archive.put_file(source)
@@ -54,13 +56,13 @@ def test_the_archive_keeps_a_file_and_gives_it_back_in_pieces(tmp_path: Path) ->
     assert archive.get(sha256) == content
     archive.fetch(sha256, target)
     assert target.read_bytes() == content
-    assert [path.name for path in (tmp_path / "archive").rglob("*") if path.is_file()] == [sha256]
+    assert [path.name for path in (tmp_path / "archive").glob("[!.]*/*")] == [sha256]
 
 
 def test_a_file_that_was_altered_in_the_archive_is_not_given_out(tmp_path: Path) -> None:
-    archive, target = DirectoryArchive(tmp_path), tmp_path / "target"
+    archive, target = HashedArchive(DirectoryObjects(tmp_path)), tmp_path / "target"
     sha256 = archive.put(b"lines")
-    archive.path(sha256).write_bytes(b"lies")
+    (tmp_path / sha256[:2] / sha256).write_bytes(b"lies")
     with pytest.raises(Refused, match="altered"):
         archive.fetch(sha256, target)
     assert not target.exists()

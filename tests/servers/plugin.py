@@ -18,6 +18,7 @@ from .ejabberd import EjabberdServer, ejabberd_server
 from .kamailio import KamailioServer, kamailio_server
 from .postfix import PostfixServer, postfix_server
 from .postgres import PostgresServer, postgres_server
+from .seaweedfs import S3Server, seaweedfs_server
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +108,22 @@ def page() -> Iterator[Page]:
     """Yield an empty page in a Chromium of the test's own."""
     with chromium_page() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """Yield an S3 server, one for each test process."""
+    with seaweedfs_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3: S3Server) -> str:
+    """Return the name of an empty bucket of the test's own, with versions and object lock."""
+    return s3.create_bucket()
+
+
+@pytest.fixture
+def s3_lockless_bucket(s3: S3Server) -> str:
+    """Return the name of an empty bucket of the test's own, with versions and without object lock."""
+    return s3.create_bucket(lock=False)

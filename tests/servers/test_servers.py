@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import os
 import smtplib
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 from playwright.sync_api import Error as PlaywrightError
 
 from .chromium import chromium_page
@@ -28,6 +30,7 @@ from .processes import (
     wait_until,
 )
 from .requirements import require
+from .seaweedfs import S3Server
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -126,6 +129,39 @@ def test_postfix_relays_nothing(postfix: PostfixServer) -> None:
     """Mail for any other domain is refused at RCPT."""
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(postfix, "someone@example.net", "FAILURE", "env-relay")
+
+
+def test_seaweedfs_keeps_versions_and_locks(s3: S3Server, s3_bucket: str, s3_lockless_bucket: str) -> None:
+    """A bucket keeps two versions of a name; one has object lock, the other has not."""
+    print(f"SeaweedFS ready in {s3.ready_s:.2f} s")
+    client = s3.client()
+    for bucket in (s3_bucket, s3_lockless_bucket):
+        versions = [client.put_object(Bucket=bucket, Key="name", Body=body)["VersionId"] for body in (b"1", b"2")]
+        listed = client.list_object_versions(Bucket=bucket)["Versions"]
+        assert sorted(version["VersionId"] for version in listed) == sorted(versions)
+    assert client.get_object_lock_configuration(Bucket=s3_bucket)["ObjectLockConfiguration"]
+    with pytest.raises(ClientError, match="ObjectLockConfigurationNotFoundError"):
+        client.get_object_lock_configuration(Bucket=s3_lockless_bucket)
+
+
+def test_seaweedfs_runs_a_command_beside_it(tmp_path: Path) -> None:
+    """The command is told where the server is, and its exit status comes back."""
+    script = """
+import os, sys
+from blocks.clients.objects_s3 import S3Objects, s3_client
+told = {name: os.environ[f"DOGOVOR_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")}
+client = s3_client(told["ENDPOINT"], "us-east-1", told["ACCESS_KEY"], told["SECRET_KEY"])
+print(S3Objects(os.environ["DOGOVOR_S3_BUCKET"], "", client).check(), told["ENDPOINT"])
+sys.exit(7)
+"""
+    command = [sys.executable, "-m", "tests.servers.seaweedfs", sys.executable, "-c", script]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 7, done.stderr
+    assert "versions enabled, object lock on" in done.stdout
+    port = int(done.stdout.rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
 def test_chromium_renders_cyrillic(tmp_path: Path) -> None:
