@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import sessionmaker
@@ -16,12 +17,14 @@ from blocks.clients.keys import KeyStore, LocalKek
 from blocks.clients.mail import MailTransport, open_transport
 from blocks.clients.objects import Objects
 from blocks.clients.objects_directory import DirectoryObjects
-from blocks.clients.objects_s3 import S3Objects, s3_client
 from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
 from blocks.ledger import Sessions, migrate, open_engine
 from blocks.sealing import Sealer
 from blocks.settings import Settings
+
+if TYPE_CHECKING:
+    from blocks.clients.objects_s3 import S3Objects
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ def read_services(settings: Settings) -> Catalogue:
 
 def bucket(settings: Settings, prefix: str) -> S3Objects:
     """The names under `prefix` in the bucket that the settings name."""
+    from blocks.clients.objects_s3 import S3Objects, s3_client  # noqa: PLC0415 - half a second, for a bucket alone
+
     secret = settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else ""
     client = s3_client(settings.s3_endpoint or None, settings.s3_region, settings.s3_access_key, secret)
     return S3Objects(settings.s3_bucket, prefix, client)

@@ -42,7 +42,7 @@ _Made = TypeVar("_Made")
 def s3_client(endpoint: str | None, region: str, access_key: str, secret_key: str) -> Any:
     """A client of boto3 for S3Objects; of Amazon's own S3 where there is no endpoint. Nothing is sent yet.
 
-    Up to five tries with a growing wait between them, 5 s to connect and 60 s to read each; no proxy of the environment.
+    Up to five tries with a growing wait between, 5 s to connect and 60 s to read each; no proxy of the environment.
     """
     session = boto3.session.Session(access_key, secret_key, region_name=region)
     config = Config(
