@@ -89,3 +89,28 @@ def bench_revenue_command(
     with tempfile.TemporaryDirectory(prefix="dogovor-bench-") as folder:
         for row in bench_revenue(Path(folder), lines, repeat=repeat, pandas=pandas, say=say):
             typer.echo(str(row._asdict()))
+
+
+@app.command("bench-retention")
+def bench_retention_command(
+    megabytes: Annotated[int, typer.Option(help="Log records of 1 KiB to seal")] = 256,
+    records: Annotated[int, typer.Option(help="Records that the peer's DELETE destroys")] = 1_000_000,
+    objects: Annotated[int, typer.Option(help="Objects to destroy in the bucket, where one is configured")] = 10_000,
+) -> None:
+    """Sealing, destroying a class-day and destroying objects, each beside peers that do the same on the same data."""
+    from blocks.settings import load_settings
+    from flows.cli.bench_retention import key_destruction, object_destruction, sealing
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    settings = load_settings()
+    typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(prefix="dogovor-bench-") as folder:
+        for row in (*sealing(megabytes), *key_destruction(Path(folder), records)):
+            typer.echo(str(row._asdict()))
+        if not settings.s3_bucket:
+            say("no bucket is configured: its part is left out")
+            return
+        for row in object_destruction(settings, objects, Path(folder), say):
+            typer.echo(str(row._asdict()))
