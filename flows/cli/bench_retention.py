@@ -66,10 +66,11 @@ def sample_lines(megabytes: int) -> list[bytes]:
     often = list(accumulate(1 / rank for rank in range(1, 6001)))
     lines = []
     for number in range(megabytes * 1024):
+        at = f"{DAY}T10:{number // 60 % 60:02d}:{number % 60:02d}.{chance.randrange(10**6):06d}Z"
         head = (
-            f'{{"class":"qs-payload","project":"p-{number % 1000}","ended_at":"{DAY}T10:{number // 60 % 60:02d}:'
-            f'{number % 60:02d}.{chance.randrange(10**6):06d}Z","residency":"none",'
-            f'"message":"{chance.getrandbits(128):032x}","channel":"room-{chance.randrange(500)}","bytes":{chance.randrange(100, 4000)},"text":"'
+            f'{{"class":"qs-payload","project":"p-{number % 1000}","ended_at":"{at}","residency":"none",'
+            f'"message":"{chance.getrandbits(128):032x}","channel":"room-{chance.randrange(500)}",'
+            f'"bytes":{chance.randrange(100, 4000)},"text":"'
         )
         text = " ".join(chance.choices(words, cum_weights=often, k=150))
         lines.append((head + text[: RECORD - len(head) - 3] + '"}\n').encode())
@@ -103,10 +104,12 @@ def sealing(megabytes: int) -> Iterator[Row]:
 
 
 def _rate(what: str, taken: list[float], size: int, records: int) -> Row:
+    return _row(what, taken, f"{size / taken[0] / 1e6:,.0f} MB/s and {records / taken[0]:,.0f} records/s a core")
+
+
+def _row(what: str, taken: list[float], figure: str, *, digits: int = 2) -> Row:
     cpu, wall = taken
-    return Row(
-        what, round(cpu, 2), round(wall, 2), f"{size / cpu / 1e6:,.0f} MB/s and {records / cpu:,.0f} records/s a core"
-    )
+    return Row(what, round(cpu, digits), round(wall, digits), figure)
 
 
 def key_destruction(folder: Path, records: int) -> Iterator[Row]:
@@ -118,14 +121,14 @@ def key_destruction(folder: Path, records: int) -> Iterator[Row]:
     with _measured() as taken:
         store.destroy([doomed], now=NOW)
     destroyed = taken[1]
-    yield Row("ours: a period key destroyed and read back", *(round(x, 4) for x in taken), f"{taken[1] * 1000:.1f} ms")
+    yield _row("ours: a period key destroyed and read back", taken, f"{taken[1] * 1000:.1f} ms", digits=4)
     with _measured() as taken:
         store.renew_copy(now=NOW)
-    yield Row("ours: its copies destroyed", *(round(x, 4) for x in taken), f"{taken[1] * 1000:.1f} ms")
+    yield _row("ours: its copies destroyed", taken, f"{taken[1] * 1000:.1f} ms", digits=4)
     for count in (records // 10, records):
         taken = _deleted(folder / f"peer-{count}.sqlite3", count)
         figure = f"{count:,} records; {taken[1] / destroyed:,.0f} times ours"
-        yield Row("peer: SQLite, secure_delete, DELETE and VACUUM", *(round(x, 2) for x in taken), figure)
+        yield _row("peer: SQLite, secure_delete, DELETE and VACUUM", taken, figure)
 
 
 def _deleted(path: Path, count: int) -> list[float]:
@@ -159,7 +162,7 @@ def object_destruction(settings: Settings, count: int, folder: Path, say: Callab
             subprocess.run([*command[:-1], command[-1] + f"bench-{name}/"], check=True, env=_rclone(settings, folder))
         left = objects.versions(f"bench-{name}/")
         figure = f"{count / taken[1]:,.0f} objects/s; {len(left):,} versions and markers left behind"
-        yield Row(f"peer: {name} by prefix", *(round(x, 2) for x in taken), figure)
+        yield _row(f"peer: {name} by prefix", taken, figure)
         objects.destroy(left, now=NOW)
 
 
@@ -171,7 +174,7 @@ def _ours(objects: Objects, manifest: list[Version]) -> Row:
     if stayed or left:
         raise SystemExit(f"{len(stayed)} objects stayed, {len(left)} versions are left")
     figure = f"{len(manifest) / taken[1]:,.0f} objects/s; nothing left (looked for in {looked[1]:.2f} s)"
-    return Row("ours: from the manifest", *(round(x, 2) for x in taken), figure)
+    return _row("ours: from the manifest", taken, figure)
 
 
 def _filled(objects: Objects, prefix: str, count: int, say: Callable[[str], None]) -> list[Version]:
