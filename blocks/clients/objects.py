@@ -83,7 +83,7 @@ class Objects(Protocol):
     def hold(self, versions: Sequence[Version], *, on: bool) -> None:
         """Put versions on legal hold, or let go of them: while held they are not destroyed. Delete markers are skipped.
 
-        Raises NotFound for one that is not there; those before it are then held already.
+        Raises NotFound for one that is not there; others may be held by then.
         """
         ...
 

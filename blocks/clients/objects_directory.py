@@ -126,12 +126,14 @@ class DirectoryObjects:
             file.flush()
             os.fsync(file.fileno())
             with self._guarded():
+                if path.is_dir():
+                    raise Refused("name", f"{name} is the beginning of other names")
+                _make_folder(path.parent)
                 locked = path.is_file() and (self._until(name).exists() or self._held(name).exists())
                 if locked and not filecmp.cmp(draft, path, shallow=False):
                     raise Refused(LOCKED, f"the object {name} is locked and holds other bytes")
                 # The lock comes first: a kill between the two leaves no object without it.
                 self._lock(name, [moment for moment in (keep_until, locked and self._kept_until(name)) if moment])
-                _make_folder(path.parent)
                 draft.replace(path)
                 _sync(path.parent)
 
@@ -190,7 +192,10 @@ class DirectoryObjects:
     def _drafts(self) -> Path:
         """Where drafts are written; the first use sweeps out what processes that were killed have left."""
         folder = self._root / ".drafts"
-        _make_folder(folder)
+        try:
+            _make_folder(folder)
+        except _ABSENT:
+            raise Refused("directory", f"{folder} cannot be made") from None
         for left in folder.iterdir():
             with suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -42,7 +43,8 @@ _Made = TypeVar("_Made")
 def s3_client(endpoint: str | None, region: str, access_key: str, secret_key: str) -> Any:
     """A client of boto3 for S3Objects; of Amazon's own S3 where there is no endpoint. Nothing is sent yet.
 
-    Up to five tries with a growing wait between, 5 s to connect and 60 s to read each; no proxy of the environment.
+    Up to five tries with a growing wait between them, 5 s to connect and 60 s to read each. Proxies that the
+    environment names are not used.
     """
     session = boto3.session.Session(access_key, secret_key, region_name=region)
     config = Config(
@@ -59,7 +61,8 @@ class S3Objects:
     """Objects of a bucket whose keys begin with a prefix ("" or ending in "/"). Threads may share one.
 
     Locks are of the GOVERNANCE kind, and no call here bypasses one. In a bucket without object lock nothing holds
-    to `keep_until`, and `hold` is refused. In one without versions the only version is called "null".
+    to `keep_until`, and `hold` is refused. In one without versions the only version is called "null". The reason of
+    Refused is "credentials", "s3" where nothing could be sent, or S3's own code; so is that of what `destroy` leaves.
     """
 
     def __init__(self, bucket: str, prefix: str, client: Any) -> None:
@@ -112,8 +115,8 @@ class S3Objects:
                     found += [self._version(entry, marker=marker) for entry in page.get(kind, ())]
         return found
 
-    def destroy(self, versions: Sequence[Version], *, now: datetime) -> dict[str, str]:
-        """See Objects.destroy. `now` only tells a lock from another denial.
+    def destroy(self, versions: Sequence[Version], *, now: datetime) -> dict[str, str]:  # noqa: ARG002 - it has a clock
+        """See Objects.destroy. The server judges by its own clock.
 
         A version without an id stays ("no version given"): to delete it by name would only lay a marker over it.
         """
@@ -128,7 +131,7 @@ class S3Objects:
                     denied.append(version)
                 elif error["Code"] not in _GONE:
                     stayed[version.name] = error["Code"]
-        locked = _at_once(lambda version: self._is_locked(version, now), denied)
+        locked = _at_once(self._is_locked, denied)
         reasons = {version.name: "denied" for version in denied}
         reasons.update({version.name: LOCKED for version, yes in zip(denied, locked, strict=True) if yes})
         return stayed | reasons
@@ -180,14 +183,16 @@ class S3Objects:
             told = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": named, "Quiet": True})
         return list(told.get("Errors", ()))
 
-    def _is_locked(self, version: Version, now: datetime) -> bool:
+    def _is_locked(self, version: Version) -> bool:
+        """Whether a lock or a hold is why it was denied; False where we may not see."""
         try:
             with _said(version.name):
                 seen = self._client.head_object(**self._at(version.name), VersionId=version.version)
         except (NotFound, Refused):
             return False
         until = seen.get("ObjectLockRetainUntilDate")
-        return seen.get("ObjectLockLegalHoldStatus") == "ON" or (until is not None and until > now)
+        now = parsedate_to_datetime(seen["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return seen.get("ObjectLockLegalHoldStatus") == "ON" or (until is not None and until >= now)
 
     def _at(self, name: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + checked_name(name)}
@@ -209,7 +214,8 @@ class S3Objects:
             if refused.reason in _LOCKLESS:
                 return False
             raise
-        return "Enabled" in told["ObjectLockConfiguration"].values()
+        state: str = told["ObjectLockConfiguration"].get("ObjectLockEnabled", "")
+        return state == "Enabled"
 
     def ensure_second_net(self, prefix_days: Mapping[str, int]) -> None:
         """Have the bucket itself destroy what was deleted but left behind, should nobody here do it.
@@ -218,11 +224,10 @@ class S3Objects:
         they were begun. And, where object lock protects what is held, whatever is older than that many days under the
         names that begin with each key of `prefix_days`. Rules of others stay, as do ours of another prefix.
         """
-        wanted = [_rule(f"{self._prefix}left-behind", self._prefix, _LEFT_BEHIND)]
+        wanted = [self._rule("left-behind", "", _LEFT_BEHIND)]
         if self._has_lock:
             for name, days in sorted(prefix_days.items()):
-                prefix = self._prefix + checked_prefix(name)
-                wanted.append(_rule(f"{prefix}-days", prefix, {"Expiration": {"Days": days}}))
+                wanted.append(self._rule(f"days:{name}", checked_prefix(name), {"Expiration": {"Days": days}}))
         there = self._rules()
         rules = [rule for rule in there if not self._is_ours(rule)] + wanted
         if rules != there:
@@ -242,9 +247,12 @@ class S3Objects:
             raise
 
     def _is_ours(self, rule: Mapping[str, Any]) -> bool:
-        return rule.get("ID", "").startswith(f"dogovor-{self._prefix}") and rule.get("Filter", {}).get(
-            "Prefix", ""
-        ).startswith(self._prefix)
+        return str(rule.get("ID", "")).startswith(self._rule("", "", {})["ID"])
+
+    def _rule(self, name: str, prefix: str, what: Mapping[str, Any]) -> dict[str, Any]:
+        """One of ours. No prefix holds a colon, so its id tells whose it is."""
+        whole = {"Filter": {"Prefix": self._prefix + prefix}}
+        return {"ID": f"dogovor-{self._prefix}:{name}", "Status": "Enabled", **whole, **what}
 
 
 _LEFT_BEHIND = {
@@ -252,10 +260,6 @@ _LEFT_BEHIND = {
     "Expiration": {"ExpiredObjectDeleteMarker": True},
     "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
 }
-
-
-def _rule(name: str, prefix: str, what: Mapping[str, Any]) -> dict[str, Any]:
-    return {"ID": f"dogovor-{name}", "Status": "Enabled", "Filter": {"Prefix": prefix}, **what}
 
 
 def _id_of(told: Mapping[str, Any]) -> str:

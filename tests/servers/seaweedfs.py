@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -57,21 +58,22 @@ class S3Server:
     process: RunningProcess
     ready_s: float
 
-    def client(self, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Any:
-        """A client of boto3, of the administrator unless told."""
-        return s3_client(self.endpoint, REGION, access_key, secret_key)
+    @cached_property
+    def client(self) -> Any:
+        """The administrator's client of boto3."""
+        return s3_client(self.endpoint, REGION, ACCESS_KEY, SECRET_KEY)
 
+    @cached_property
     def limited_client(self) -> Any:
         """A client of the one whom a bucket's policy binds."""
-        return self.client(LIMITED_ACCESS_KEY, LIMITED_SECRET_KEY)
+        return s3_client(self.endpoint, REGION, LIMITED_ACCESS_KEY, LIMITED_SECRET_KEY)
 
     def create_bucket(self, *, versions: bool = True, lock: bool = True) -> str:
         """Make an empty bucket and return its name. One with object lock always keeps versions."""
         name = f"test-{uuid4().hex}"
-        client = self.client()
-        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=lock)
+        self.client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=lock)
         if versions and not lock:
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+            self.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
 
     def deny_deletes(self, bucket: str, prefix: str) -> None:
@@ -83,7 +85,7 @@ class S3Server:
             "Resource": f"arn:aws:s3:::{bucket}/{prefix}*",
         }
         policy = {"Version": "2012-10-17", "Statement": [statement]}
-        self.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        self.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
 @contextmanager
@@ -100,7 +102,7 @@ def seaweedfs_server() -> Iterator[S3Server]:
             os.chown(data, user_id, user_id)
         s3_port = free_port()
         grpc = {name: free_port() for name in ("master", "volume", "filer", "s3")}
-        args = [weed, *_arguments(home, s3_port, grpc)]
+        args: list[str | Path] = [weed, *_arguments(home, s3_port, grpc)]
         env = {**clean_environment(home), "TMPDIR": str(home), "WEED_S3_SSE_KEY": "test-only-sse-key"}
         endpoint = f"http://127.0.0.1:{s3_port}"
         try:

@@ -134,7 +134,7 @@ def test_postfix_relays_nothing(postfix: PostfixServer) -> None:
 def test_seaweedfs_keeps_versions_and_locks(s3: S3Server, s3_bucket: str, s3_lockless_bucket: str) -> None:
     """A bucket keeps two versions of a name; one has object lock, the other has not."""
     print(f"SeaweedFS ready in {s3.ready_s:.2f} s")
-    client = s3.client()
+    client = s3.client
     for bucket in (s3_bucket, s3_lockless_bucket):
         versions = [client.put_object(Bucket=bucket, Key="name", Body=body)["VersionId"] for body in (b"1", b"2")]
         listed = client.list_object_versions(Bucket=bucket)["Versions"]
