@@ -32,6 +32,7 @@ def watch_obligations(as_of: datetime | None = None) -> dict[str, int]:
     office, now = runtime.office(), as_of or runtime.now()
     follow_timers(office, now=now)
     watched = obligations.watch(office.sessions, operator=office.settings.operator_email, now=now)
+    soon, later = obligations.owed(office.sessions, now=now)
     rows: list[dict[str, Any]] = [
         {
             "due": moscow(row.due_at),
@@ -40,12 +41,14 @@ def watch_obligations(as_of: datetime | None = None) -> dict[str, int]:
             "what": row.what,
             "state": "BREACHED" if row.breached else "provisional" if row.provisional else "open",
         }
-        for row in obligations.owed(office.sessions, now=now)
+        for row in soon
     ]
-    create_table_artifact(rows, key="open-obligations", description=f"What is owed, as of {moscow(now)}")
+    told = f"What is owed, as of {moscow(now)}; {later} more are due later"
+    create_table_artifact(rows, key="open-obligations", description=told)
     send_due(office, now=now)
-    get_run_logger().info("%s open, %s warned of, %s breached", len(rows), watched.warned, watched.breached)
-    return {"open": len(rows), "warned": watched.warned, "breached": watched.breached}
+    count = len(rows) + later
+    get_run_logger().info("%s open, %s warned of, %s breached", count, watched.warned, watched.breached)
+    return {"open": count, "warned": watched.warned, "breached": watched.breached}
 
 
 @flow(name="follow-notices", persist_result=False, timeout_seconds=240)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from blocks.ledger import Obligation, ObligationState, Sessions, reading, transaction
@@ -14,11 +14,18 @@ from tasks.notices import queue_operator_notice
 
 
 def open_obligation(
-    session: Session, *, clause: str, subject: str, what: str, deadline: Deadline, now: datetime
+    session: Session,
+    *,
+    clause: str,
+    subject: str,
+    what: str,
+    deadline: Deadline,
+    now: datetime,
+    warn_at: datetime | None = None,
 ) -> Obligation:
     """Open it by (clause, subject, what); an open one stays as it is, one that is over begins anew.
 
-    Warned of when four fifths of its time are over.
+    Warned of at `warn_at`, or when four fifths of its time are over.
     """
     found = session.scalar(
         select(Obligation).where(Obligation.clause == clause, Obligation.subject == subject, Obligation.what == what)
@@ -27,7 +34,7 @@ def open_obligation(
         return found
     opened = found or Obligation(clause=clause, subject=subject, what=what)
     opened.opened_at, opened.due_at, opened.provisional = now, deadline.due, deadline.provisional
-    opened.warn_at = now + (deadline.due - now) * 4 / 5
+    opened.warn_at = warn_at or now + (deadline.due - now) * 4 / 5
     opened.state, opened.evidence = ObligationState.OPEN, None
     opened.warned_at = opened.breached_at = opened.fulfilled_at = None
     session.add(opened)
@@ -68,13 +75,20 @@ class Owed:
     breached: bool
 
 
-def owed(sessions: Sessions, *, now: datetime, limit: int = 500) -> list[Owed]:
-    """The open obligations, the soonest due first."""
+SOON = timedelta(days=62)
+"""What is due later than this is counted and not listed: each day of logs is owed for months or years ahead."""
+
+
+def owed(sessions: Sessions, *, now: datetime, limit: int = 500) -> tuple[list[Owed], int]:
+    """The open obligations that are due soon, the soonest due first, and how many more are open."""
+    is_open = Obligation.state == ObligationState.OPEN
     with reading(sessions) as session:
         rows = session.scalars(
-            select(Obligation).where(Obligation.state == ObligationState.OPEN).order_by(Obligation.due_at).limit(limit)
+            select(Obligation).where(is_open, Obligation.due_at <= now + SOON).order_by(Obligation.due_at).limit(limit)
         )
-        return [Owed(r.clause, r.subject, r.what, r.due_at, r.provisional, r.due_at < now) for r in rows]
+        found = [Owed(r.clause, r.subject, r.what, r.due_at, r.provisional, r.due_at < now) for r in rows]
+        total = session.scalar(select(func.count()).select_from(Obligation).where(is_open)) or 0
+        return found, total - len(found)
 
 
 @dataclass(frozen=True)

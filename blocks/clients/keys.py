@@ -148,6 +148,14 @@ class KeyStore:
         _sync(self._copies)
         return fresh
 
+    def copied_names(self) -> tuple[int, set[str]]:
+        """How many copies there are, and the names of the keys in any of them. Raises Transient."""
+        names: set[str] = set()
+        copies = sorted(self._copies.glob("keys-*.sqlite3"))
+        for copy in copies:
+            names.update(KeyStore(copy, self._kek, self._copies).names())
+        return len(copies), names
+
     def check(self) -> str:
         """How many keys there are; each opens. Raises Refused, Transient."""
         with self._open() as database:

@@ -80,7 +80,8 @@ class LogPurge(Base):
 class LogSegment(Base):
     """A sealed segment in the archive: a few megabytes of records of one partition (period and project).
 
-    Only `purge_id` and `gone_at` ever change: the purge that destroys it, and when its absence was proven.
+    Only these ever change: `purge_id`, the purge that destroys it; `gone_at`, when its absence was proven; `locked`,
+    whether the archive was told of a legal hold on it.
     """
 
     __tablename__ = "log_segments"
@@ -88,6 +89,7 @@ class LogSegment(Base):
         Index("ix_log_segments_period_project", "period_id", "project"),
         Index("ix_log_segments_purge", "purge_id"),
         Index("ix_log_segments_project_last", "project", "last_at"),
+        Index("ix_log_segments_locked", "locked"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -107,6 +109,7 @@ class LogSegment(Base):
     chain: Mapped[str] = mapped_column(String(64), unique=True)
     purge_id: Mapped[int | None] = mapped_column(ForeignKey("log_purges.id"))
     gone_at: Mapped[datetime | None]
+    locked: Mapped[bool] = mapped_column(default=False)
 
 
 class LogHold(Base):

@@ -204,6 +204,7 @@ def upgrade() -> None:
         sa.Column("chain", sa.String(length=64), nullable=False),
         sa.Column("purge_id", sa.Integer(), nullable=True),
         sa.Column("gone_at", blocks.ledger.types.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("locked", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["period_id"], ["log_periods.id"], name=op.f("fk_log_segments_period_id_log_periods")),
         sa.ForeignKeyConstraint(["purge_id"], ["log_purges.id"], name=op.f("fk_log_segments_purge_id_log_purges")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_segments")),
@@ -211,6 +212,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_log_segments_name")),
     )
     with op.batch_alter_table("log_segments", schema=None) as batch_op:
+        batch_op.create_index("ix_log_segments_locked", ["locked"], unique=False)
         batch_op.create_index("ix_log_segments_period_project", ["period_id", "project"], unique=False)
         batch_op.create_index("ix_log_segments_project_last", ["project", "last_at"], unique=False)
         batch_op.create_index("ix_log_segments_purge", ["purge_id"], unique=False)
