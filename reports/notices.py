@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,10 @@ def _window_kind(kind: str) -> str:
     return said(WINDOW_KINDS, kind)
 
 
+def _day(text: str) -> str:
+    return f"{date.fromisoformat(str(text)):%d.%m.%Y}"
+
+
 @cache
 def _templates() -> Environment:
     environment = Environment(
@@ -40,6 +45,7 @@ def _templates() -> Environment:
         wall=wall,
         span=span,
         duration=duration,
+        day=_day,
         window_kind=_window_kind,
         month_title=month_title,
     )

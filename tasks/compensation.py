@@ -28,6 +28,7 @@ from blocks.office import Office
 from blocks.terms import ks
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.money import Money
+from blocks.terms.people import same_person
 from blocks.terms.policy import COMPENSATION_POLICY, ORDER_POLICY
 from tasks.accounts import enter
 from tasks.claims import Proposal, at_most, basis_of, of_order, still_owed, weigh
@@ -191,7 +192,7 @@ def decide(office: Office, form: CompensationDecision, *, now: datetime) -> str:
                 _name_amount(session, order, row, form, now)
                 _tell_operator(office, session, order, row, now)
                 return f"{row.number}: {form.operator} proposes {form.amount}; another person decides"
-        if _same_person(form.operator, row.proposed_by):
+        if same_person(form.operator, row.proposed_by):
             raise Refused("second_person", f"{row.number} was proposed by {row.proposed_by}: another person decides")
         row.decided_by, row.decided_at, row.reason = form.operator, now, form.reason
         amount = _approve(session, order, row, form, now) if form.approve else None
@@ -230,10 +231,6 @@ def _check(session: Session, order: Order, row: Compensation, now: datetime) -> 
         holds = still_owed(session, order, row, now)
     if not holds:
         raise Refused("owed", f"{row.number} is not owed any more as everything holds now")
-
-
-def _same_person(one: str, other: str) -> bool:
-    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
 
 
 def _name_amount(session: Session, order: Order, row: Compensation, form: CompensationDecision, now: datetime) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from blocks.ledger.base import Base
@@ -139,6 +139,9 @@ class LogGrant(Base):
     """Access to logs (QS-3.5.4): who needs what and why, who granted it until when. `login` is the reader's account."""
 
     __tablename__ = "log_grants"
+    __table_args__ = (
+        CheckConstraint("decided_by IS NULL OR decided_by <> person", name="ck_log_grants_second_person"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(String(24), unique=True)

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from blocks.errors import Refused
+from flows.cli import logs_access
 
 app = typer.Typer()
 logs = typer.Typer(help="Logs: their destruction, access to them, their journal.", no_args_is_help=True)
+logs.add_typer(logs_access.app)
 app.add_typer(logs, name="logs")
 
 

@@ -52,7 +52,10 @@ def test_a_hold_without_a_person_a_reason_or_a_true_scope_is_refused(changes: di
 
 
 def test_the_strings_of_a_form_are_stripped() -> None:
-    assert form(person="  Анна ", why=f" {WHY} ").model_dump(include={"person", "why"}) == {"person": "Анна", "why": WHY}
+    assert form(person="  Анна ", why=f" {WHY} ").model_dump(include={"person", "why"}) == {
+        "person": "Анна",
+        "why": WHY,
+    }
 
 
 def test_a_hold_is_numbered_journalled_and_told(office: Office) -> None:
@@ -106,9 +109,9 @@ def test_a_hold_stands_though_the_archive_does_not_answer_and_the_next_purge_loc
     def down(_versions: list[Version], *, on: bool) -> None:
         raise Transient(f"no answer, {on}")
 
-    sqlite_office.objects.hold = down  # type: ignore[method-assign]
+    sqlite_office.objects.hold = down  # type: ignore[method-assign, assignment]
     assert not place(sqlite_office, form(), now=SEALED + HOUR).locked
-    sqlite_office.objects.hold = plain  # type: ignore[method-assign]
+    sqlite_office.objects.hold = plain  # type: ignore[method-assign, assignment]
     purge(sqlite_office, DUE)
     assert every(sqlite_office, LogSegment)[0].locked
     assert MARK in opened(sqlite_office, kept)

@@ -35,6 +35,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "KS-3.13": {"protocol": "tcp", "port": 5222},
     "QS-3.5.3a": {"ended_at": MOMENT},
     "QS-3.5.3b": {"ended_at": MOMENT},
+    "QS-3.5.4": {
+        "asked_by": "Анна Примерова",
+        "decided_by": "О. Петрова",
+        "need": "Разобрать жалобу клиента",
+        "hours": 8,
+        "at": MOMENT,
+    },
     "QS-3.8.3": {"russian_citizens": True, "country": "KZ"},
     "OCP-P2.8b": {"ended_at": MOMENT},
     "OCP-3.2.6": {"rendered_on": "2026-11-22", "now": MOMENT},

@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("decided_at", blocks.ledger.types.UtcDateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("valid_until", blocks.ledger.types.UtcDateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("decided_by IS NULL OR decided_by <> person", name="ck_log_grants_second_person"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_grants")),
         sa.UniqueConstraint("number", name=op.f("uq_log_grants_number")),
     )
