@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from blocks.clients.objects import LOCKED, Version
 from blocks.clients.objects_directory import DirectoryObjects
-from blocks.errors import NotFound, Refused
+from blocks.errors import NotFound, Refused, Transient
 from tests.killing import SPAWN
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -170,3 +171,31 @@ def test_several_may_put_and_destroy_in_one_folder_at_once(tmp_path: Path) -> No
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(200))) == [{}] * 200
     assert not (tmp_path / "day").exists()
+
+
+def test_a_fetch_that_fails_midway_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(_: object, file: BinaryIO, __: int) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "no room")
+
+    store, target = DirectoryObjects(tmp_path / "objects"), tmp_path / "target"
+    store.put("a", b"whole")
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
+    with pytest.raises(OSError, match="no room"):
+        store.fetch("a", target)
+    assert not target.exists()
+
+
+def test_a_store_without_room_is_transient_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    store = DirectoryObjects(tmp_path)
+    assert store.check()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Transient):
+        store.put("a", b"1")
+    with pytest.raises(Transient):
+        store.check()
+    assert store.versions("") == []
+    assert list((tmp_path / ".drafts").iterdir()) == []
