@@ -111,7 +111,7 @@ def test_a_hold_stands_though_the_archive_does_not_answer_and_the_next_purge_loc
 
     sqlite_office.objects.hold = down  # type: ignore[method-assign, assignment]
     assert not place(sqlite_office, form(), now=SEALED + HOUR).locked
-    sqlite_office.objects.hold = plain  # type: ignore[method-assign, assignment]
+    sqlite_office.objects.hold = plain  # type: ignore[method-assign]
     purge(sqlite_office, DUE)
     assert every(sqlite_office, LogSegment)[0].locked
     assert MARK in opened(sqlite_office, kept)
