@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.kill_job", "tests.revenue_job", "tests.acts_job", "tests.log_job"])
+SPAWN.set_forkserver_preload(["tests.kill_job", "tests.revenue_job", "tests.acts_job", "tests.purge_job"])
 
 
 def lives(job: Callable[..., None], *arguments: Any) -> bool:

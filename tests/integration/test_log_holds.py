@@ -18,7 +18,7 @@ from tasks.log_forms import HoldForm, ReleaseForm
 from tasks.log_holds import place, release, sync_locks
 from tasks.log_purge import PurgeIncident
 from tests.conftest import close_office
-from tests.log_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, purge, sealed
+from tests.purge_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, purge, sealed
 from tests.servers.seaweedfs import S3Server
 
 WHY = "запрос суда 12/26"

@@ -39,8 +39,8 @@ from tasks.log_journal import add_segment
 from tasks.log_plan import plan
 from tasks.log_purge import PurgeIncident
 from tests.killing import lives
-from tests.log_job import fills_up
-from tests.log_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, purge, sealed
+from tests.purge_job import fills_up
+from tests.purge_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, purge, sealed
 
 INSTANT = timedelta(microseconds=1)
 

@@ -13,7 +13,7 @@ from blocks.errors import DogovorError
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tests.kill_job import arm
-from tests.log_work import purge
+from tests.purge_work import purge
 
 
 def job(settings: Settings, at: datetime, kill_at: int | None, moment: str) -> None:

@@ -17,8 +17,8 @@ from tasks.log_forms import HoldForm
 from tasks.log_holds import place
 from tests.conftest import close_office
 from tests.killing import lives
-from tests.log_job import job, job_beside
-from tests.log_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, sealed
+from tests.purge_job import job, job_beside
+from tests.purge_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, sealed
 
 OUTSIDE = (
     "keys.put",
