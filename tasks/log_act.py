@@ -20,8 +20,9 @@ from blocks.terms.retention import life, zone_of
 from blocks.terms.retention_views import Absence, DestroyedDay, DestroyedSegment, DestructionAct
 from tasks.documents import PDF, file_document
 from tasks.log_absence import folders_of
-from tasks.log_holds import DESTROY, standing, subject_of
+from tasks.log_holds import standing
 from tasks.log_journal import journal_head, note_log, segments_head
+from tasks.log_periods import DESTROY, subject_of
 from tasks.log_plan import Part, being_destroyed, living_parts
 from tasks.numbering import by_number
 from tasks.obligations import fulfil

@@ -35,20 +35,15 @@ from blocks.terms.retention import in_order, life
 from blocks.terms.zones import MOSCOW
 from tasks.log_forms import HoldForm, ReleaseForm
 from tasks.log_journal import note_log
+from tasks.log_periods import DESTROY, subject_of
 from tasks.notices import queue_operator_notice
 from tasks.numbering import add_numbered, by_number
 from tasks.obligations import open_obligation
 
 HOLDS = "log holds"
 """Placing a hold and destroying keys wait for one another under this name."""
-DESTROY = "destroy beyond recovery"
 _BATCH = 1000
 log = logging.getLogger("dogovor.holds")
-
-
-def subject_of(classes: str, day: object) -> str:
-    """What the obligation to destroy a period is about."""
-    return f"logs {classes} {day}"
 
 
 def _hold(row: LogHold) -> Hold:

@@ -19,8 +19,9 @@ from blocks.logs.segment import Label, classes_of, partition_key
 from blocks.office import Office
 from blocks.terms.policy import RETENTION_POLICY
 from blocks.terms.purging import Hold, fate
-from tasks.log_holds import DESTROY, HOLDS, standing, subject_of
+from tasks.log_holds import HOLDS, standing
 from tasks.log_journal import note_log
+from tasks.log_periods import DESTROY, subject_of
 from tasks.log_plan import Plan, being_destroyed, plan_in
 from tasks.numbering import add_numbered, by_number
 from tasks.obligations import lift

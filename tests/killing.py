@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.kill_job", "tests.revenue_job", "tests.acts_job", "tests.purge_job"])
+SPAWN.set_forkserver_preload(
+    ["tests.acts_job", "tests.kill_job", "tests.log_job", "tests.purge_job", "tests.revenue_job"]
+)
 
 
 def lives(job: Callable[..., None], *arguments: Any) -> bool:

@@ -16,8 +16,8 @@ from blocks.terms.base import Deadline
 from blocks.terms.deadlines import local_date
 from blocks.terms.retention import LogClass, in_order, life, zone_of
 from flows import destruction
-from tasks.log_holds import DESTROY, subject_of
 from tasks.log_journal import add_segment
+from tasks.log_periods import DESTROY, subject_of
 from tasks.obligations import open_obligation
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -10,6 +10,7 @@ destroyed (`customer/...`), so that a restored ledger can be cleared of it again
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import sqlite3
@@ -136,6 +137,10 @@ class KeyStore:
         Copies hold wrapped keys, which open only with the key-encryption key. Raises Transient.
         """
         self._copies.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _one_at_a_time(self._copies / "lock"):
+            return self._copy(now)
+
+    def _copy(self, now: datetime) -> Path:
         fresh = self._copies / f"keys-{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.sqlite3"
         with self._open() as database:
             database.execute("VACUUM INTO ?", (str(fresh),))
@@ -209,6 +214,17 @@ class KeyStore:
 
 def _text(now: datetime) -> str:
     return now.astimezone(UTC).isoformat()
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Of two that renew the copy at once, the later one's keys stay: the earlier does not destroy its copy."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _overwrite(path: Path) -> None:

@@ -19,6 +19,7 @@ from blocks.ledger.types import LogBatchState, LogGrantState, PurgeState
 class LogBatch(Base):
     """Log records that came together, once by (source, event_id): over HTTP, as a dropped file, or from S3.
 
+    `fingerprint` is a keyed hash of what came (its own bytes could be guessed from a bare one).
     `spool` names where they wait, sealed, until they are packed; `pack` is the packing that took them. `dropped`
     counts records that came when their term was over already: they are never stored.
     """
@@ -29,6 +30,7 @@ class LogBatch(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     event_id: Mapped[str] = mapped_column(String(200))
+    fingerprint: Mapped[str] = mapped_column(String(64))
     records: Mapped[int]
     dropped: Mapped[int]
     raw_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from blocks.errors import Refused, Transient
 from blocks.ledger import reading
 from blocks.office import Office
-from flows.gateway import pages, public, webhooks
+from flows.gateway import logs, pages, public, webhooks
 from flows.gateway.edge import Edge, Refusals, Throttle, TooLarge, TooMany, TooSlow, address_of
 
 log = logging.getLogger("dogovor.gateway")
@@ -43,6 +43,7 @@ def create_app(office: Office) -> FastAPI:
     app = FastAPI(title="Dogovor gateway", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.office = office
     app.include_router(webhooks.router)
+    app.include_router(logs.router)
     app.include_router(pages.router)
     app.include_router(public.router)
     _add_health(app, office)

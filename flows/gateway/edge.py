@@ -38,7 +38,7 @@ SECURITY_HEADERS = {
 
 
 class TooLarge(Refused):
-    """Raised when a body is over MAX_BODY bytes."""
+    """Raised when a body is longer than its route takes."""
 
 
 class TooSlow(Refused):
@@ -49,18 +49,18 @@ class TooMany(Refused):
     """Raised when one address asks more often than it may."""
 
 
-async def read_body(request: Request) -> bytes:
-    """The body, of at most MAX_BODY bytes and within BODY_SECONDS. Raises TooLarge, TooSlow."""
+async def read_body(request: Request, largest: int = MAX_BODY) -> bytes:
+    """The body, of at most `largest` bytes and within BODY_SECONDS. Raises TooLarge, TooSlow."""
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MAX_BODY:
-        raise TooLarge("too_large", f"a body is at most {MAX_BODY} bytes")
+    if declared.isdigit() and int(declared) > largest:
+        raise TooLarge("too_large", f"a body is at most {largest} bytes")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 body += part
-                if len(body) > MAX_BODY:
-                    raise TooLarge("too_large", f"a body is at most {MAX_BODY} bytes")
+                if len(body) > largest:
+                    raise TooLarge("too_large", f"a body is at most {largest} bytes")
     except TimeoutError:
         raise TooSlow("too_slow", f"a body arrives within {BODY_SECONDS:.0f} seconds") from None
     return bytes(body)

@@ -79,13 +79,19 @@ def _signed_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+def event_id_of(request: Request) -> str:
+    """The id of a signed event. Raises Unreadable."""
+    event_id = request.headers.get("webhook-id", "")
+    if not _EVENT_ID.fullmatch(event_id):
+        raise Unreadable("event_id", "webhook-id is 1 to 128 letters, digits and . _ : -")
+    return event_id
+
+
 async def _read_signed(request: Request, office: Office, model: type[Form]) -> tuple[str, str, Form]:
     """Who signed an event, its id, and its form. Raises Forged, Unreadable and what `read_body` raises."""
     body = await read_body(request)
     source = verified_source(office.settings, body, request.headers)
-    event_id = request.headers.get("webhook-id", "")
-    if not _EVENT_ID.fullmatch(event_id):
-        raise Unreadable("event_id", "webhook-id is 1 to 128 letters, digits and . _ : -")
+    event_id = event_id_of(request)
     try:
         return source, event_id, model.model_validate_json(body)
     except ValidationError as error:

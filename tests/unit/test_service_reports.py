@@ -175,6 +175,8 @@ FACTS: dict[str, dict[str, Any]] = {
         "day_to": "2026-11-21",
         "hours": 8,
     },
+    "log_file_refused": {"file": "a.jsonl", "why": "line 3 is no JSON"},
+    "log_terms_contradict": {"classes": "qs-payload+ocp", "why": "QS-3.5.3a ends before OCP-P2.8b does"},
 }
 TOLD = {
     "works_planned": ("Плановые работы 21.11.2026 09:00–11:00 МСК (№ MW-2026-0011)", "Обновление ядра."),
@@ -211,6 +213,11 @@ TOLD = {
         "сервис dialer и номера этих обращений",
     ),
     "compensation_proposed": ("[оператору] Компенсация C-2026-0001: нужно решение второго человека", "не тот, кто"),
+    "log_file_refused": ("[оператору] Файл логов не принят: a.jsonl", "line 3 is no JSON"),
+    "log_terms_contradict": (
+        "[оператору] Сроки хранения логов противоречат друг другу: qs-payload+ocp",
+        "QS-3.5.3a ends before OCP-P2.8b does",
+    ),
     "compensation_decided": ("Решение о компенсации C-2026-0001", "9\xa0995,00\xa0руб."),
     "log_access_asked": (
         "[оператору] Запрос LG-2026-000001 на доступ к журналам: нужно решение второго человека",
