@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,13 +18,25 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound, Refused
-from blocks.ledger import Document, LogGrant, LogGrantState, LogJournal, LogPeriod, LogSegment, reading
+from blocks.ledger import (
+    Document,
+    LedgerCopy,
+    LogGrant,
+    LogGrantState,
+    LogJournal,
+    LogPeriod,
+    LogPurge,
+    LogSegment,
+    PurgeState,
+    reading,
+)
 from blocks.logs.segment import period_name
 from blocks.office import Office
 from tasks.log_access import scope_facts
 from tasks.log_journal import BEGINNING, journal_content, link, segment_content
 
 _AT_ONCE = 1000
+_LINK = re.compile(r"[0-9a-f]{64}")
 _PAGE = 100
 JSON = "application/json"
 _KINDS = {"asked", *(state.value for state in LogGrantState)}
@@ -60,14 +73,18 @@ class _Heads:
     count: int = 0
 
     def add(self, told: Any, where: str) -> None:
-        """Take the heads out of what a document or a line tells, where it tells any."""
+        """Take the heads out of what an act's annex or a copy's line tells, where it tells any."""
         if not isinstance(told, Mapping):
             return
-        for name, known in (("journal_head", self.journal), ("segments_head", self.segments)):
-            if isinstance(head := told.get(name), str):
-                self.count += 1
-                if head != BEGINNING:
-                    known.setdefault(head, where)
+        for known, names in (
+            (self.journal, ("journal_head", "journal")),
+            (self.segments, ("segments_head", "segments")),
+        ):
+            for head in (told.get(name) for name in names):
+                if isinstance(head, str) and _LINK.fullmatch(head):
+                    self.count += 1
+                    if head != BEGINNING:
+                        known.setdefault(head, where)
 
 
 def verify_chains(office: Office) -> Chains:
@@ -91,6 +108,7 @@ def verify_chains(office: Office) -> Chains:
             *_missing(session, LogJournal, "journal", heads.journal),
             *_missing(session, LogSegment, "segments", heads.segments),
             *_strange_grants(session, grants),
+            *_unknown(session),
             *unread,
         ]
     return Chains(journal, segments, heads.count, tuple(faults))
@@ -136,6 +154,17 @@ def _heads_of_documents(office: Office, session: Session, heads: _Heads) -> list
         except (NotFound, Refused, ValueError) as error:
             unread.append(f"document {row.key}: {error}")
     return unread
+
+
+def _unknown(session: Session) -> Iterator[str]:
+    """Proven copies and destructions whose line the journal lacks: it was cut off with what came after it."""
+    copied = select(LogJournal.id).where(LogJournal.kind == "copied", LogJournal.about == LedgerCopy.name)
+    purged = select(LogJournal.id).where(LogJournal.kind == "purged", LogJournal.about == LogPurge.number)
+    copies = select(LedgerCopy.name).where(LedgerCopy.verified_at.is_not(None), ~copied.exists())
+    purges = select(LogPurge.number).where(LogPurge.state == PurgeState.PROVEN, ~purged.exists())
+    for query, what in ((copies.order_by(LedgerCopy.id), "copy "), (purges.order_by(LogPurge.id), "")):
+        for name in session.scalars(query):
+            yield f"{what}{name}: it was proven, and the journal does not say so"
 
 
 def _strange_grants(session: Session, known: Mapping[str, Mapping[str, LogJournal]]) -> Iterator[str]:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from blocks.ledger import Base, LogJournal, reading, transaction
+from blocks.ledger import Base, LedgerCopy, LogJournal, reading, transaction
 from blocks.office import Office, open_office
 from blocks.settings import Settings
+from tasks import log_chains
 from tasks.documents import keep_document
 from tasks.log_access import revoke_access
 from tasks.log_access_forms import RevokeForm
@@ -258,11 +259,37 @@ def test_qs_3_5_4_a_chain_written_anew_from_some_row_on_shows_by_the_head_of_an_
     assert "of act of LP-2026-000001 is not in it: it was cut off at its end, or written anew" in told
 
 
+def copy_ledger(office: Office) -> None:
+    """A proven copy of the ledger, with its line."""
+    with transaction(office.sessions) as session:
+        heads = {"journal": journal_head(session), "segments": segments_head(session)}
+        note_log(session, kind="copied", about="one", who="dogovor", facts=heads | {"rows": 9}, now=NOW)
+        copy = LedgerCopy(name="one", made_at=NOW, revision="0004", counts={}, digest="", size=1, sha256="", version="")
+        copy.verified_at = copy.expires_at = NOW
+        session.add(copy)
+
+
+def test_a_copy_of_the_ledger_shows_that_its_own_line_was_cut_off(office: Office) -> None:
+    copy_ledger(office)
+    assert faults(office) == ()
+    without_triggers(office)
+    run(office, "DELETE FROM log_journal")
+    assert faults(office) == ("copy one: it was proven, and the journal does not say so",)
+
+
+def test_a_proven_destruction_whose_line_was_cut_off_shows(office: Office) -> None:
+    seal_lines(office)
+    purge = destroy_period(office)
+    run(office, "UPDATE log_purges SET state = 'proven'")
+    assert faults(office) == (f"{purge}: it was proven, and the journal does not say so",)
+    with transaction(office.sessions) as session:
+        note_log(session, kind="purged", about=purge, who="dogovor", now=NOW)
+    assert faults(office) == ()
+
+
 def test_a_copys_line_in_the_journal_holds_the_segments_chain_fast(office: Office) -> None:
     seal_lines(office)
-    with transaction(office.sessions) as session:
-        heads = {"journal_head": journal_head(session), "segments_head": segments_head(session)}
-        note_log(session, kind="copied", about="ledger/one", who="dogovor", facts=heads, now=NOW)
+    copy_ledger(office)
     assert verify_chains(office).heads == 2
     without_triggers(office)
     run(office, "DELETE FROM log_segments")
@@ -358,6 +385,14 @@ def test_every_living_segment_is_fetched_and_hashed(office: Office) -> None:
         f"{names[0]}: altered in the archive, its sha256 is another one",
         f"{names[2]}: not in the archive",
     ]
+
+
+def test_segments_beyond_a_page_are_looked_at_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_chains, "_PAGE", 2)
+    names = [seal_lines(office, f"pack-{number}") for number in range(5)]
+    assert told_of_archive(office) == ([], [(2, 5), (4, 5), (5, 5)])
+    (office.settings.home / "objects" / names[4]).unlink()
+    assert told_of_archive(office)[0] == [f"{names[4]}: not in the archive"]
 
 
 def test_destroyed_segments_are_not_looked_for_and_held_ones_are(office: Office) -> None:
