@@ -38,12 +38,16 @@ def drops(office: Office) -> Dropped:
     return take_drops(office, now=NOW, tell=silent)
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+SQUEEZED: dict[str, Callable[[bytes], bytes]] = {
+    ".jsonl": bytes,
+    ".jsonl.gz": gzip.compress,
+    ".jsonl.zst": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("ending", SQUEEZED)
 def test_a_dropped_file_is_sealed_and_erased(office: Office, ending: str) -> None:
-    squeeze: Callable[[bytes], bytes] = {".jsonl": bytes, ".jsonl.gz": gzip.compress, ".jsonl.zst": zstandard.compress}[
-        ending
-    ]
-    path = drop(office, f"a{ending}", squeeze(batch(LINES)))
+    path = drop(office, f"a{ending}", SQUEEZED[ending](batch(LINES)))
     assert drops(office) == Dropped(1, 50, 0, (), ())
     assert lines_of(office) == Counter(LINES)
     assert not path.exists()
