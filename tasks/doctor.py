@@ -17,6 +17,7 @@ from blocks.office import Office
 from blocks.terms.calendars import calendar
 from blocks.terms.deadlines import local_date
 from blocks.terms.zones import MOSCOW
+from tasks.ledger_copies import check as copies_check
 from tasks.probing import stale_probes
 
 COUNTRIES = ("RU", "KZ", "BY", "UA")
@@ -43,6 +44,7 @@ def examine(office: Office, *, now: datetime, prefect_url: str | None = None) ->
             lambda: office.directory.check(),  # noqa: PLW0108 - opened only when tried
             "check DOGOVOR_DIRECTORY_URL and that its server runs",
         ),
+        ("copies of the ledger", lambda: copies_check(office), "install postgresql-client; ALTER ROLE ... CREATEDB"),
         ("archive", lambda: _archive(office), "check DOGOVOR_ARCHIVE_DIR and its permissions"),
         (
             "mail",

@@ -5,6 +5,7 @@ standard library, `holidays` and `blocks.errors`. Importing this package registe
 """
 
 from blocks.terms import (
+    copies,
     ks,
     ks_liability,
     ks_tickets,
@@ -24,6 +25,7 @@ from blocks.terms import (
 )
 
 __all__ = [
+    "copies",
     "ks",
     "ks_liability",
     "ks_tickets",

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from blocks.errors import DogovorError
-from flows.cli import bench, demo, logs, orders, revenue, serve, terms, works
+from flows.cli import bench, copies, demo, logs, orders, revenue, serve, terms, works
 
 app = typer.Typer(
     help="The back office of a communications and hosting provider, run from its agreements.",
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (terms, orders, works, revenue, logs, serve, demo, bench):
+for part in (terms, orders, works, revenue, logs, copies, serve, demo, bench):
     app.add_typer(part.app)
 
 

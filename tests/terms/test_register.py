@@ -68,6 +68,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OT-1": {"year": 2026, "group": "ОВВ", "as_of": MOMENT},
     "OT-2": {"main_group": "ОВВ", "down": []},
     "OT-3": {"start": MOMENT, "first_ticket_at": MOMENT, "now": "2026-11-22T15:00:00+03:00"},
+    "OT-10": {"last_copy_at": MOMENT},
     "OT-11": {"kind": "technical", "level": 1, "language": "uk"},
     "OT-12": {"declared_at": MOMENT},
     "OT-4": {"counted_from": MOMENT},

@@ -1,0 +1,58 @@
+"""A folder for what may not stay: one process at a time uses it, and nothing in it outlives its use."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from blocks.errors import Transient
+
+_PIECE = bytes(1 << 20)
+_LOCK = "lock"
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """The folder, empty, for this process alone; what lies in it is overwritten and removed before and after.
+
+    So what a killed process left is gone when the next one begins. Raises Transient when another one is using it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    with (folder / _LOCK).open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Transient(f"another copy or restore is at work in {folder}") from None
+        sweep(folder)
+        try:
+            yield folder
+        finally:
+            sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Overwrite and remove every file of the folder but its lock."""
+    for path in folder.iterdir():
+        if path.name != _LOCK:
+            overwrite(path)
+
+
+def overwrite(path: Path) -> None:
+    """Overwrite a file with zeros, then remove it."""
+    left = path.stat().st_size
+    with path.open("r+b") as file:
+        while left > 0:
+            left -= file.write(_PIECE[: min(left, len(_PIECE))])
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+
+
+def private_file(path: Path) -> Path:
+    """Make an empty file that its owner alone reads."""
+    path.touch(mode=0o600, exist_ok=False)
+    return path
