@@ -16,6 +16,7 @@ from types import MappingProxyType
 import httpx
 
 from blocks.errors import Transient
+from blocks.terms.policy import RETENTION_POLICY
 
 PROJECT = Path(__file__).resolve().parent.parent
 POOL = "dogovor"
@@ -24,6 +25,21 @@ STOP_SECONDS = 10.0
 HASTY = {"PREFECT_CLIENT_MAX_RETRIES": "2"}
 """The dispatcher's: it puts an order back when Prefect is down, and takes it again later."""
 Say = Callable[[str], None]
+
+
+def history() -> dict[str, str]:
+    """How long Prefect keeps ended runs: forms with names are their parameters, so no longer than ledger copies live.
+
+    Suspended and running runs stay. Artifacts go with their run, and what stands for the newest of them an hour later.
+    """
+    seconds = str(min(policy.copy_days for _, policy in RETENTION_POLICY.entries) * 24 * 3600)
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": seconds,
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": "3600",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS": "3600",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{seconds}S",
+    }
 
 
 def environment(home: Path, prefect_port: int) -> dict[str, str]:
@@ -42,6 +58,7 @@ def environment(home: Path, prefect_port: int) -> dict[str, str]:
         # A run that waits a minute for a free slot is not late; marking it only adds writers to SQLite.
         "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "300",
         "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "60",
+        **history(),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_API_REQUEST_TIMEOUT": "10",
         # SQLite answers 503 while it is busy; a worker that gives up within seconds reports its run as crashed.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
+from pydantic import BaseModel
 from sqlalchemy import text
 
 from blocks.clients.bounces import BounceMaildir
@@ -16,6 +17,7 @@ from blocks.ledger import reading
 from blocks.office import Office
 from blocks.terms.calendars import calendar
 from blocks.terms.deadlines import local_date
+from blocks.terms.policy import RETENTION_POLICY
 from blocks.terms.zones import MOSCOW
 from tasks.ledger_copies import check as copies_check
 from tasks.probing import stale_probes
@@ -67,7 +69,10 @@ def examine(office: Office, *, now: datetime, prefect_url: str | None = None) ->
         ),
     ]
     if prefect_url:
-        checks.append(("prefect", lambda: _prefect(prefect_url), "start it: dogovor up; check PREFECT_API_URL"))
+        checks += [
+            ("prefect", lambda: _prefect(prefect_url), "start it: dogovor up; check PREFECT_API_URL"),
+            ("run history", lambda: _run_history(prefect_url, now), "set PREFECT_SERVER_SERVICES_DB_VACUUM_*"),
+        ]
     return [_try(*check) for check in checks]
 
 
@@ -144,3 +149,26 @@ def _prefect(url: str) -> str:
     answer = httpx.get(f"{url}/health", timeout=5)
     answer.raise_for_status()
     return url
+
+
+class _Vacuum(BaseModel):
+    """What Prefect's server says of its vacuum; seconds."""
+
+    enabled: set[str] | bool | None
+    retention_period: timedelta
+    loop_seconds: float
+    orphan_cleanup_loop_seconds: float
+
+
+def _run_history(url: str, now: datetime) -> str:
+    """Forms with names are parameters of runs: ended runs are deleted before registration data must be gone."""
+    answer = httpx.get(f"{url}/admin/settings", timeout=5)
+    answer.raise_for_status()
+    vacuum = _Vacuum.model_validate(answer.json()["server"]["services"]["db_vacuum"])
+    days = RETENTION_POLICY.on(local_date(now, MOSCOW)).copy_days
+    on = vacuum.enabled is True or (isinstance(vacuum.enabled, set) and "flow_runs" in vacuum.enabled)
+    hours = max(vacuum.loop_seconds, vacuum.orphan_cleanup_loop_seconds) / 3600
+    if not on or vacuum.retention_period > timedelta(days=days) or hours > 1:
+        kept = f"after {vacuum.retention_period}, looked at every {hours:g} h" if on else "never"
+        raise ValueError(f"Prefect deletes ended runs {kept}; after {days} days and hourly is needed")
+    return f"ended runs are deleted after {vacuum.retention_period}"

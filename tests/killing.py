@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(
-    ["tests.acts_job", "tests.kill_job", "tests.log_job", "tests.purge_job", "tests.revenue_job"]
-)
+JOBS = ("accounts", "acts", "copies", "kill", "log", "log_reading", "purge", "revenue")
+SPAWN.set_forkserver_preload([f"tests.{name}_job" for name in JOBS])
 
 
 def lives(job: Callable[..., None], *arguments: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,10 @@ class Archive(Protocol):
 
     def put_file(self, source: Path) -> str:
         """As `put`, for a file of any size: its bytes go through in pieces. Nobody changes it meanwhile."""
+        ...
+
+    def destroy(self, sha256: str, *, now: datetime) -> None:
+        """Remove the bytes of that hash, every version; nothing happens where there are none. Raises Refused."""
         ...
 
     def fetch(self, sha256: str, target: Path) -> None:
@@ -59,6 +64,13 @@ class HashedArchive:
         if not self._objects.has(_name(sha256)):
             self._objects.put_file(_name(sha256), source)
         return sha256
+
+    def destroy(self, sha256: str, *, now: datetime) -> None:
+        """See Archive.destroy. What is locked or held is refused."""
+        name = _name(sha256)
+        stayed = self._objects.destroy([one for one in self._objects.versions(name) if one.name == name], now=now)
+        if stayed:
+            raise Refused("archive", f"the document {sha256} was not destroyed: {stayed[name]}")
 
     def fetch(self, sha256: str, target: Path) -> None:
         """See Archive.fetch."""

@@ -3,10 +3,11 @@
 Invariants: UTC in the database, money as integer minor units and a currency, states as named values. Journals
 (`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`, `log_journal`,
 and what an act of the revenue split stands on) are append-only: the database itself refuses an update or a delete.
+Only the texts of `order_events` and `ticket_events` may be emptied, for the destruction of registration data.
 """
 
 from blocks.ledger.base import Base
-from blocks.ledger.engine import Sessions, migrate, one_at_a_time, open_engine, reading, transaction
+from blocks.ledger.engine import Sessions, migrate, one_at_a_time, open_engine, reading, scrub, transaction
 from blocks.ledger.logs import (
     AccountEnding,
     LedgerCopy,
@@ -127,5 +128,6 @@ __all__ = [
     "one_at_a_time",
     "open_engine",
     "reading",
+    "scrub",
     "transaction",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,33 @@ def reading(sessions: Sessions) -> Iterator[Session]:
     with _typed_errors(), sessions() as session:
         session.connection(execution_options={"dogovor_reads": True})
         yield session
+
+
+def scrub(engine: Engine, tables: Sequence[str]) -> None:
+    """Leave no bytes of rows that were changed or deleted in those tables in the database's own files.
+
+    SQLite overwrites them itself; what is left is the write-ahead log, which is taken in and cut to nothing.
+    PostgreSQL: a plain VACUUM leaves them in the holes of its pages, so the tables are written anew. Raises Transient
+    when others keep the database busy for too long.
+    """
+    if engine.dialect.name == "sqlite":
+        _cut_log(engine)
+        return
+    with _typed_errors(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET lock_timeout = '30s'")
+        preparer = connection.dialect.identifier_preparer
+        for table in tables:
+            connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {preparer.quote(table)}")
+
+
+def _cut_log(engine: Engine) -> None:
+    raw = engine.raw_connection()
+    try:
+        [busy, *_] = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        raw.close()
+    if busy:
+        raise Transient("the ledger is in use: its write-ahead log could not be cut")
 
 
 def one_at_a_time(session: Session, what: str) -> None:

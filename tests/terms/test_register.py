@@ -35,6 +35,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "KS-3.13": {"protocol": "tcp", "port": 5222},
     "QS-3.5.3a": {"ended_at": MOMENT},
     "QS-3.5.3b": {"ended_at": MOMENT},
+    "QS-3.6.1": {"last_active_at": MOMENT, "now": MOMENT},
     "QS-3.5.4": {
         "asked_by": "Анна Примерова",
         "decided_by": "О. Петрова",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alembic import op
 
 
@@ -37,3 +39,23 @@ def refuse(table: str, name: str, change: str, when: str, message: str) -> None:
     op.execute(
         f"CREATE TRIGGER {name} BEFORE {change} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
     )
+
+
+def allow_blanking(table: str, texts: Sequence[str], others: Sequence[str]) -> None:
+    """Let an update of an append-only table empty its texts, and change nothing else of a row.
+
+    That is how personal data leaves a story that itself stays.
+    """
+    postgresql = op.get_context().dialect.name == "postgresql"
+    distinct = "IS DISTINCT FROM" if postgresql else "IS NOT"
+    changed = [f"NEW.{column} {distinct} OLD.{column}" for column in others]
+    written = [f"(NEW.{column} {distinct} OLD.{column} AND NEW.{column} {distinct} '')" for column in texts]
+    if postgresql:
+        op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE DELETE OR TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
+        )
+    else:
+        op.execute(f"DROP TRIGGER {table}_no_update")
+    refuse(table, f"{table}_stand", "UPDATE", " OR ".join(changed + written), f"{table} is append-only")

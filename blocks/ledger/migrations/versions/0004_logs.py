@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 import blocks.ledger.types
-from blocks.ledger.migrations.triggers import forbid_changes, refuse
+from blocks.ledger.migrations.triggers import allow_blanking, forbid_changes, refuse
 
 revision = "0004"
 down_revision = "0003"
@@ -27,6 +27,8 @@ SEALED = (
     "sealed_at",
     "chain",
 )
+TOLD = ("id", "order_id", "at", "kind", "from_state", "to_state", "clause")
+HAPPENED = ("id", "ticket_id", "key", "at", "what")
 
 
 def upgrade() -> None:
@@ -219,6 +221,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_log_segments_project_last", ["project", "last_at"], unique=False)
         batch_op.create_index("ix_log_segments_purge", ["purge_id"], unique=False)
 
+    allow_blanking("order_events", ("who", "why"), TOLD)
+    allow_blanking("ticket_events", ("who", "text"), HAPPENED)
     forbid_changes("log_journal")
     distinct = "IS DISTINCT FROM" if op.get_context().dialect.name == "postgresql" else "IS NOT"
     changed = " OR ".join(f"NEW.{column} {distinct} OLD.{column}" for column in SEALED)
