@@ -25,7 +25,7 @@ HEADER = (
     "Вид логов",
     "День окончания обработки",
     "Основание",
-    "Храним до",
+    "Хранились до",
     "Ключ уничтожен",
     "Сегментов",
     "Записей",
@@ -82,7 +82,7 @@ def _facts(view: DestructionAct, annex: bytes) -> list[tuple[str, str]]:
     clauses = dict.fromkeys(clause for day in view.days for clause in day.clauses)
     return [
         ("Составил", view.provider.name),
-        ("Исполнитель", wrapping(view.executor)),
+        ("Уничтожил", wrapping(view.executor)),
         ("Основание", ", ".join(clauses) or "собственные правила хранения"),
         ("Способ", METHOD),
         ("Запланировано", _second(view.planned_at)),
@@ -140,9 +140,10 @@ def _proof(view: DestructionAct) -> list[tuple[str, str]]:
     proof = view.absence
     strays = f"; попутно удалено не учтённых версий и маркеров: {count(proof.strays)}" if proof.strays else ""
     copies = f"{count(proof.copies)} {plural(proof.copies, 'копии', 'копиях', 'копиях')}"
+    left = "осталось, кроме удержанного" if any(day.held_segments for day in view.days) else "осталось"
     return [
         ("Проверено", _second(proof.checked_at)),
-        ("Архив", f"просмотрено папок со всеми версиями и маркерами: {count(proof.folders)}; осталось: 0{strays}"),
+        ("Архив", f"просмотрено папок со всеми версиями и маркерами: {count(proof.folders)}; {left}: 0{strays}"),
         ("Объекты по имени", f"запрошено: {count(proof.sampled)}; найдено: 0"),
         ("Ключи", f"искали в хранилище ключей и в его {copies}: {count(proof.keys)}; найдено: 0"),
     ]

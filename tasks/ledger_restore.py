@@ -6,7 +6,7 @@ A restore that was killed is run again: it goes on with what it finds restored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -20,11 +20,12 @@ from blocks.clients import ledger_copy
 from blocks.clients.ledger_copy import Header
 from blocks.clients.scratch import scratch
 from blocks.errors import NotFound, Refused
-from blocks.ledger import Customer, LogPeriod, LogSegment, migrate, open_engine, reading, transaction
+from blocks.ledger import Customer, LogPeriod, LogSegment, migrate, open_engine, reading, scrub, transaction
 from blocks.logs.segment import classes_of
 from blocks.office import Office
 from blocks.settings import Settings
 from blocks.terms.copies import RestoreView
+from tasks.account_deletion import TABLES, erase
 from tasks.ledger_copies import key_of, made_at_of, object_of, scratch_of
 from tasks.log_journal import note_log
 from tasks.log_periods import DESTROY, open_period, subject_of
@@ -32,8 +33,6 @@ from tasks.obligations import fulfil
 
 _LATE = timedelta(days=1)
 """A destruction noted so long before the copy may still not be in it: the ledger commits later than the key store."""
-Erase = Callable[[Session, int, datetime], None]
-"""Destroys the registration data of a customer, by its id."""
 
 
 def bare_office(settings: Settings, url: str) -> Office:
@@ -79,7 +78,7 @@ def preview(target: Office, name: str) -> RestoreView:
     )
 
 
-def restore(target: Office, name: str, *, erase: Erase, who: str, now: datetime) -> RestoreView:
+def restore(target: Office, name: str, *, who: str, now: datetime) -> RestoreView:
     """Restore a copy into the empty ledger of `target`, bring its schema up to date, and destroy again.
 
     Raises Refused("not_empty") for a ledger that holds rows which are not this very copy's, and as `preview`.
@@ -93,7 +92,7 @@ def restore(target: Office, name: str, *, erase: Erase, who: str, now: datetime)
     unknown = _unknown_segments(target)
     with transaction(target.sessions) as session:
         doomed = _doomed(target, header)
-        customers = _erase(session, doomed.customers, erase)
+        customers = _erase(session, doomed.customers)
         periods = _end_periods(session, doomed.periods)
         found = _open_found(session, doomed.found, target.settings.operator_email, now)
         facts = {
@@ -108,6 +107,8 @@ def restore(target: Office, name: str, *, erase: Erase, who: str, now: datetime)
             "unknown_segments": unknown,
         }
         note_log(session, kind="restored", about=name, who=who, facts=facts, now=now)
+    if customers:
+        scrub(target.engine, TABLES)
     return RestoreView(
         **_told(header, newest, behind),
         customers=customers,
@@ -151,7 +152,7 @@ def _period(name: str) -> tuple[str, date]:
     return classes, date.fromisoformat(day)
 
 
-def _erase(session: Session, customers: Mapping[int, datetime], erase: Erase) -> tuple[int, ...]:
+def _erase(session: Session, customers: Mapping[int, datetime]) -> tuple[int, ...]:
     """Erase the customers that are there again. One who came after the destruction has the number of another."""
     erased = []
     for customer_id, at in sorted(customers.items()):

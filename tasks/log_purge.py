@@ -135,7 +135,7 @@ def destroy_keys(office: Office, number: str, *, now: datetime) -> int:
         holds = standing(session, now=now)
         periods = dict.fromkeys("/".join(key.split("/")[1:3]) for key in purge.keys)
         purge.keys = [key for name in periods for key in _settle(session, office, purge, name, holds=holds, now=now)]
-        office.keys.renew_copy(now=now)
+        office.keys.renew_copy(now=now)  # the copy has the keys kept apart before those from which they derive die
         for start in range(0, len(purge.keys), _KEYS):
             office.keys.destroy(purge.keys[start : start + _KEYS], now=now)
         office.keys.renew_copy(now=now)
@@ -152,11 +152,10 @@ def _settle(
     period = session.scalars(query).one()
     whole = f"period/{name}"
     living = _living(session, purge, period)
-    kept = {project for project in living if f"held/{name}/{project}" in office.keys.names(f"held/{name}/")}
-    if whole in purge.keys and whole in office.keys.tombstones(whole):
-        _claim(session, purge, period.id, kept)
-        return [whole]
     first = whole in purge.keys
+    if first and whole in office.keys.tombstones(whole):
+        _claim(session, purge, period.id, {key.rpartition("/")[2] for key in office.keys.names(f"held/{name}/")})
+        return [whole]
     found = fate(classes_of(classes), period.day, living, holds, destroyed=not first, now=now)
     if first and found.key_dies:
         _keep_apart(session, office, period, found.held, now)

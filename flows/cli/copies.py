@@ -56,10 +56,9 @@ def restore(
     from blocks.settings import load_settings
     from flows.runtime import now
     from reports.ledger_copies import restore_markdown
-    from tasks.account_deletion import erase
     from tasks.ledger_restore import bare_office, preview
     from tasks.ledger_restore import restore as restore_copy
 
     target = bare_office(load_settings(), into)
-    view = restore_copy(target, copy, erase=erase, who=operator, now=now()) if yes else preview(target, copy)
+    view = restore_copy(target, copy, who=operator, now=now()) if yes else preview(target, copy)
     typer.echo(restore_markdown(view))

@@ -31,6 +31,8 @@ from flows import ledger_copies as nightly
 from flows import runtime
 from reports.ledger_copies import copies_markdown, restore_markdown
 from reports.notices import compose
+from tasks import ledger_restore
+from tasks.account_deletion import erased_email
 from tasks.doctor import examine
 from tasks.ledger_copies import back_up, check, key_of, made_at_of, new_name, object_of, scratch_of
 from tasks.ledger_expiry import copies, expire
@@ -277,11 +279,6 @@ def target(office: Office, request: pytest.FixtureRequest, tmp_path: Path) -> An
     server.drop_database("restored")
 
 
-def erase(session: Session, customer_id: int, now: datetime) -> None:
-    row = session.get_one(Customer, customer_id)
-    row.name, row.email = "", f"{customer_id}-{now:%Y%m%d}@invalid"
-
-
 def test_a_restored_ledger_is_as_it_was_and_is_cleared_again_of_what_was_destroyed(
     office: Office, target: Office
 ) -> None:
@@ -308,14 +305,14 @@ def test_a_restored_ledger_is_as_it_was_and_is_cleared_again_of_what_was_destroy
 
     told = preview(target, name)
     assert (told.done, told.customers) == (False, (gone, renumbered, 777))
-    view = restore(target, name, erase=erase, who="test", now=NOW + 2 * DAY)
+    view = restore(target, name, who="test", now=NOW + 2 * DAY)
     assert (view.done, view.customers, view.periods) == (True, (gone,), (f"qs-payload {doomed}",))
     assert (view.found, view.unknown_segments) == (("qs-payload 2026-11-22",), 1)
     assert (view.newest, view.behind["customers"], view.behind["log_journal"]) == (newer, 1, 1)
     assert view.counts["customers"] == 4
 
-    names = {row.id: row.name for row in rows(target, Customer)}
-    assert {row_id for row_id, called in names.items() if not called} == {gone}
+    names = {row.id: row.email for row in rows(target, Customer)}
+    assert {row_id for row_id, called in names.items() if called == erased_email(row_id)} == {gone}
     periods = {row.day: row.destroyed_at for row in rows(target, LogPeriod) if row.classes == "qs-payload"}
     assert periods == {doomed: destroyed_at, living: None, date(2026, 11, 22): None}
     assert journal(target)[-1] == ("restored", name)
@@ -324,7 +321,9 @@ def test_a_restored_ledger_is_as_it_was_and_is_cleared_again_of_what_was_destroy
     assert f"| {name} |" in copies_markdown(copies(target))
 
 
-def test_a_restore_killed_before_it_destroyed_again_goes_on_when_run_again(office: Office, target: Office) -> None:
+def test_a_restore_killed_before_it_destroyed_again_goes_on_when_run_again(
+    office: Office, target: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = add_customer(office)
     name = back_up(office, who="test", now=NOW).name
     office.keys.bury(f"customer/{gone}", now=NOW + DAY)
@@ -332,13 +331,15 @@ def test_a_restore_killed_before_it_destroyed_again_goes_on_when_run_again(offic
     def killed(_session: Session, _customer_id: int, _now: datetime) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(ledger_restore, "erase", killed)
     with pytest.raises(KeyboardInterrupt):
-        restore(target, name, erase=killed, who="test", now=NOW + DAY)
+        restore(target, name, who="test", now=NOW + DAY)
+    monkeypatch.undo()
     assert rows(target, Customer)[0].name == MARKER
-    assert restore(target, name, erase=erase, who="test", now=NOW + DAY).customers == (gone,)
+    assert restore(target, name, who="test", now=NOW + DAY).customers == (gone,)
     assert rows(target, Customer)[0].name == ""
     with pytest.raises(Refused, match="holds rows already"):
-        restore(target, name, erase=erase, who="test", now=NOW + DAY)
+        restore(target, name, who="test", now=NOW + DAY)
 
 
 def test_a_restore_goes_into_the_migrated_and_empty_ledger_of_a_new_installation(
@@ -347,7 +348,7 @@ def test_a_restore_goes_into_the_migrated_and_empty_ledger_of_a_new_installation
     add_customer(office)
     name = back_up(office, who="test", now=NOW).name
     migrate(target.engine)
-    assert restore(target, name, erase=erase, who="test", now=NOW).newest is None
+    assert restore(target, name, who="test", now=NOW).newest is None
     assert [row.name for row in rows(target, Customer)] == [MARKER]
     add_customer(target, "new@example.test")  # numbers go on after those of the copy
     assert len(rows(target, Customer)) == 2
@@ -360,7 +361,7 @@ def test_a_restore_does_not_go_into_a_ledger_that_holds_anything(office: Office,
     with pytest.raises(Refused, match="holds rows already: customers"):
         preview(target, name)
     with pytest.raises(Refused, match="holds rows already: customers"):
-        restore(target, name, erase=erase, who="test", now=NOW)
+        restore(target, name, who="test", now=NOW)
     assert len(rows(target, Customer)) == 1
 
 

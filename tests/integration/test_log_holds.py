@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -102,16 +102,17 @@ def test_what_was_destroyed_before_is_not_counted_as_held(sqlite_office: Office)
     assert place(sqlite_office, form(), now=DUE + HOUR).segments == 0
 
 
-def test_a_hold_stands_though_the_archive_does_not_answer_and_the_next_purge_locks(sqlite_office: Office) -> None:
+def test_a_hold_stands_though_the_archive_does_not_answer_and_the_next_purge_locks(
+    sqlite_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = sealed(sqlite_office, "a")
-    plain = sqlite_office.objects.hold
 
-    def down(_versions: list[Version], *, on: bool) -> None:
+    def down(_versions: Sequence[Version], *, on: bool) -> None:
         raise Transient(f"no answer, {on}")
 
-    sqlite_office.objects.hold = down  # type: ignore[method-assign, assignment]
-    assert not place(sqlite_office, form(), now=SEALED + HOUR).locked
-    sqlite_office.objects.hold = plain  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_office.objects, "hold", down)
+        assert not place(sqlite_office, form(), now=SEALED + HOUR).locked
     purge(sqlite_office, DUE)
     assert every(sqlite_office, LogSegment)[0].locked
     assert MARK in opened(sqlite_office, kept)
