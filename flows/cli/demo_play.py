@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from email import message_from_bytes
@@ -22,7 +22,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import sessionmaker
 from standardwebhooks import Webhook
 
-from blocks.ledger import Notice, Sessions, Work, open_engine, reading
+from blocks.ledger import Document, LogPeriod, Notice, Sessions, Work, open_engine, reading
+from blocks.terms.retention import LogClass, day_of, life
 from blocks.terms.views import OrderStory
 from blocks.terms.zones import MOSCOW
 from flows.cli.demo_stack import DemoStack
@@ -64,14 +65,22 @@ class Demo:
     def post_order(self, order: str, *, event_id: str | None = None, forged: bool = False) -> int:
         """POST an order as a shop does, signed as Standard Webhooks; the status code."""
         body = json.dumps({"order": order, **ORDERS[order]}, ensure_ascii=False)
-        event_id, moment = event_id or f"evt-{order}", datetime.now(UTC)
-        signature = self._webhook.sign(event_id, moment, body + (" " if forged else ""))
+        return self._post("orders", event_id or f"evt-{order}", body, "application/json", forged=forged)
+
+    def post_logs(self, event_id: str, records: Iterable[dict[str, Any]]) -> int:
+        """POST log records as the servers of QSockets do; the status code."""
+        body = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        return self._post("logs", event_id, body, "application/x-ndjson")
+
+    def _post(self, where: str, event_id: str, body: str, kind: str, *, forged: bool = False) -> int:
+        moment = datetime.now(UTC)
         headers = {
+            "content-type": kind,
             "webhook-id": event_id,
             "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": signature,
+            "webhook-signature": self._webhook.sign(event_id, moment, body + (" " if forged else "")),
         }
-        url = f"{self.stack.gateway_url}/webhooks/orders"
+        url = f"{self.stack.gateway_url}/webhooks/{where}"
         return self._http.post(url, content=body.encode(), headers=headers).status_code
 
     def number(self, order: str) -> str:
@@ -173,6 +182,7 @@ def _play(demo: Demo) -> dict[str, Any]:
         demo.wait_state(order, "completed")
     stories = {order: demo.story(order) for order in ORDERS}
     saturday = _saturday(demo)
+    logs = _logs(demo)
     well = (
         set(accepted.values()) == {202}
         and (repeated, forged) == (202, 401)
@@ -180,6 +190,7 @@ def _play(demo: Demo) -> dict[str, Any]:
         and all(owed.state == "fulfilled" for order in pages for owed in stories[order].owed)
         and list(saturday["works"].values()) == ["done", "undone"]
         and set(saturday["notices"].values()) == {"delivered"}
+        and logs["well"]
     )
     return {
         "all_done": well,
@@ -187,6 +198,7 @@ def _play(demo: Demo) -> dict[str, Any]:
         "forged_webhook": forged,
         "orders": [_row(demo, order, story) for order, story in stories.items()],
         "window": saturday,
+        "logs": logs,
         "letters": sorted(str(path) for path in (demo.stack.home / "outbox").glob("*.eml")),
         "home": str(demo.stack.home),
         "prefect": demo.stack.prefect_url.removesuffix("/api"),
@@ -215,6 +227,36 @@ def _saturday(demo: Demo) -> dict[str, Any]:
         }
     demo.say(f"{number} on {day:%d.%m.%Y}, rehearsed: " + ", ".join(f"{w}: {s}" for w, s in found["works"].items()))
     return found
+
+
+def _logs(demo: Demo) -> dict[str, Any]:
+    """Log records taken and sealed; half a year later, rehearsed, a day of payload dies and its metadata lives."""
+    ended = datetime.now(UTC) - timedelta(minutes=5)
+    common = {"project": "chat-1", "ended_at": ended.isoformat(), "residency": "RU"}
+    records = [{"class": kind, **common, "n": n} for kind in ("qs-payload", "qs-metadata") for n in range(500)]
+    status = demo.post_logs("evt-logs-1", records)
+    sealed = demo.command("logs", "seal")
+    after = life([LogClass.PAYLOAD], day_of([LogClass.PAYLOAD], ended), today=ended.date()).kept_until
+    at = ("--as-of", (after + timedelta(hours=3, minutes=30)).isoformat())
+    plan = demo.command("logs", "purge", "--dry-run", *at)
+    told = demo.command("logs", "purge", "--yes", "--person", "О. Петрова", *at)
+    with reading(demo.sessions) as session:
+        days = session.execute(select(LogPeriod.classes, LogPeriod.destroyed_at)).all()
+        acts = session.execute(select(Document.file_name, Document.sha256).where(Document.key.like("LP-%"))).all()
+    died = {classes: moment.isoformat() if moment else "lives" for classes, moment in days}
+    verified = demo.command("logs", "verify", "--archive")
+    demo.say(f"logs: {sealed}; half a year later, rehearsed: {told}")
+    archive = demo.stack.home / "archive"
+    return {
+        "sealed": sealed,
+        "died": died,
+        "documents": {name: str(archive / sha256[:2] / sha256) for name, sha256 in acts},
+        "well": status == 202
+        and "qs-payload" in plan
+        and died["qs-payload"] != "lives" == died["qs-metadata"]
+        and len(acts) == 2
+        and "nothing is wrong" in verified,
+    }
 
 
 def _row(demo: Demo, order: str, story: OrderStory) -> dict[str, Any]:
@@ -256,5 +298,9 @@ def print_table(result: dict[str, Any]) -> None:
     console.print(
         f"Saturday's window {window['number']}, {len(window['notices'])} letters: {window['works']}", soft_wrap=True
     )
+    logs = result["logs"]
+    console.print(f"logs: {logs['sealed']}; half a year later: {logs['died']}", soft_wrap=True)
+    for name, path in logs["documents"].items():
+        console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
     console.print(f"{len(result['letters'])} letters in {Path(result['home']) / 'outbox'}", soft_wrap=True)
     console.print("every check held" if result["all_done"] else "SOMETHING DID NOT HOLD", style="bold")

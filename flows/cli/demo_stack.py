@@ -106,6 +106,7 @@ def demo_stack(home: Path, say: Say) -> tuple[DemoStack, str]:
         "DOGOVOR_YOOKASSA_NETWORKS": '["127.0.0.0/8"]',
         "DOGOVOR_SERVICES_FILE": str(services),
         "DOGOVOR_END_USERS": json.dumps({"OCP": ["platform-users@example.net"]}),
+        "DOGOVOR_ARCHIVE_COUNTRY": "RU",
         "DOGOVOR_PROVIDER_NAME": "ООО «Пример»",
         "DOGOVOR_PROVIDER_REQUISITES": "Банк «Пример», счёт 40702810000000000000, БИК 000000000",
     }

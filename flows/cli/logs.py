@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -15,6 +17,37 @@ logs.add_typer(logs_access.app)
 app.add_typer(logs, name="logs")
 
 
+AsOf = Annotated[str, typer.Option(help="A forced clock, for rehearsals: an ISO moment with its zone")]
+
+
+def _clock(as_of: str) -> Callable[[], datetime]:
+    from flows import runtime
+
+    try:
+        forced = datetime.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise Refused("as_of", f"no such moment: {as_of}") from None
+    if forced is not None and forced.tzinfo is None:
+        raise Refused("as_of", "a moment has its zone: 2027-05-22T03:30+03:00")
+    return runtime.clock(forced)
+
+
+@logs.command()
+def seal(as_of: AsOf = "") -> None:
+    """Seal what came over HTTP and in dropped files into the archive; exits 1 when something could not be taken."""
+    from flows import runtime
+    from flows.fulfilment import send_due
+    from flows.log_intake import take_in
+
+    clock, office = _clock(as_of), runtime.office()
+    taken = take_in(office, clock=clock, tell=lambda line: typer.echo(line, err=True))
+    send_due(office, now=clock())
+    typer.echo(", ".join(f"{count} {name}" for name, count in taken.counts.items()))
+    for fault in (*taken.refused, *taken.troubles):
+        typer.echo(fault, err=True)
+    raise typer.Exit(1 if taken.refused or taken.troubles else 0)
+
+
 @logs.command()
 def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be destroyed")] = False,
@@ -23,6 +56,7 @@ def purge(
     after_pause: Annotated[
         bool, typer.Option("--after-pause", help="The clock is right, though the last purge was days ago")
     ] = False,
+    as_of: AsOf = "",
 ) -> None:
     """Destroy the logs whose term is over, and prove it. Either --dry-run, or --yes with --person."""
     from flows import destruction, runtime
@@ -30,20 +64,20 @@ def purge(
 
     if dry_run == yes:
         raise Refused("choice", "either --dry-run or --yes")
-    office = runtime.office()
+    clock, office = _clock(as_of), runtime.office()
     if dry_run:
-        typer.echo(destruction.dry_run(office, now=runtime.now()))
+        typer.echo(destruction.dry_run(office, now=clock()))
         return
     if not person.strip():
         raise Refused("person", "--person: whoever destroys is named in the act")
     try:
         done = destruction.purge(
             office,
-            clock=runtime.now,
+            clock=clock,
             executor=person.strip(),
             after_pause=after_pause,
             tell=lambda what, percent: typer.echo(f"{percent:3d} % {what}", err=True),
         )
     finally:
-        send_due(office, now=runtime.now())
+        send_due(office, now=clock())
     typer.echo(f"{done.keys} keys destroyed; proven: {', '.join(done.proven) or 'nothing was due'}")
