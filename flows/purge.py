@@ -14,6 +14,7 @@ from flows.fulfilment import send_due
 from tasks import log_holds
 from tasks.log_absence import Tell
 from tasks.log_forms import HoldForm, ReleaseForm
+from tasks.log_net import spread_net
 from tasks.order_forms import Line
 
 Person = Annotated[Line, Field(max_length=200, description="Who starts it by hand")]
@@ -37,6 +38,7 @@ def purge_logs(
         return told
     if after_pause and not operator:
         raise Refused("person", "whoever says that the clock is right is named")
+    spread_net(office, now=clock())
     try:
         executor = operator or destruction.AUTOMATIC
         done = destruction.purge(office, clock=clock, executor=executor, after_pause=after_pause, tell=_progress())
@@ -64,6 +66,7 @@ def _progress() -> Tell:
 def hold_logs(form: HoldForm) -> str:
     """Place a legal hold: nothing of its scope is destroyed until another person releases it, or its last day ends."""
     placed = log_holds.place(runtime.office(), form, now=runtime.now())
+    spread_net(runtime.office(), now=runtime.now())
     locked = "" if placed.locked else "; the archive's own locks follow with the next purge"
     return _done(f"{placed.number}: {placed.segments} segments, {placed.records} records are held{locked}")
 

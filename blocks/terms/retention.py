@@ -142,6 +142,12 @@ def life(classes: Sequence[LogClass], day: date, *, today: date, terms: Terms = 
     )
 
 
+def longest_days(log_class: LogClass, *, terms: Terms = TERMS) -> int:
+    """Days that no record of a class outlives by any of its terms, destruction included."""
+    months = max(max(term.keep, term.gone or 0) for _, term in terms[log_class].entries)
+    return months * 31 + 3
+
+
 def begins_at(classes: Sequence[LogClass], day: date) -> datetime:
     """The first instant of a day of those classes, in UTC."""
     return at_wall(day, datetime.min.time(), zone_of(classes))

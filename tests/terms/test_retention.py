@@ -23,6 +23,7 @@ from blocks.terms.retention import (
     day_of,
     in_order,
     life,
+    longest_days,
     metadata_logs,
     payload_logs,
     platform_logs,
@@ -199,6 +200,13 @@ def test_a_maximum_after_the_minimum_gives_time_and_no_contradiction() -> None:
     assert found.kept_until == datetime(2026, 7, 16, tzinfo=MOSCOW)
     assert found.gone_by == datetime(2026, 10, 17, tzinfo=MOSCOW)
     assert not found.contradiction
+
+
+@given(st.sampled_from(list(LogClass)), DAYS)
+def test_nothing_outlives_the_longest_days_of_its_class(log_class: LogClass, day: date) -> None:
+    lives = life([log_class], day, today=day)
+    lived = (lives.gone_by - begins_at([log_class], day)).days
+    assert lived <= longest_days(log_class) <= lived + 36 * 3
 
 
 def test_classes_are_written_in_their_own_order_once_and_there_is_one() -> None:
