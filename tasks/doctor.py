@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from blocks.clients.bounces import BounceMaildir
-from blocks.errors import DogovorError
+from blocks.errors import DogovorError, Refused
 from blocks.ledger import reading
 from blocks.office import Office
 from blocks.terms.calendars import calendar
@@ -48,6 +48,8 @@ def examine(office: Office, *, now: datetime, prefect_url: str | None = None) ->
         ),
         ("copies of the ledger", lambda: copies_check(office), "install postgresql-client; ALTER ROLE ... CREATEDB"),
         ("archive", lambda: _archive(office), "check DOGOVOR_ARCHIVE_DIR and its permissions"),
+        ("log archive", lambda: _objects(office), "check DOGOVOR_S3_* and the bucket's versions and object lock"),
+        ("data keys", lambda: _keys(office), "check DOGOVOR_KEY_STORE_FILE, DOGOVOR_KEK_FILE, DOGOVOR_KEY_COPIES_DIR"),
         (
             "mail",
             lambda: office.mail.check(),  # noqa: PLW0108
@@ -93,6 +95,18 @@ def _archive(office: Office) -> str:
     sha256 = office.archive.put(b"dogovor doctor\n")
     office.archive.get(sha256)
     return "written and read back"
+
+
+def _objects(office: Office) -> str:
+    country = office.settings.archive_country or "a country that nobody declared: no data of Russian citizens"
+    return f"{office.objects.check()}; in {country}"
+
+
+def _keys(office: Office) -> str:
+    copies, copied = office.keys.copied_names()
+    if missing := set(office.keys.names()) - copied:
+        raise Refused("keys", f"{len(missing)} keys stand in no copy")
+    return f"{office.keys.check()}, all of them in {copies} copies"
 
 
 def _bounces(office: Office) -> str:
