@@ -42,6 +42,12 @@ def replica(demo: Demo) -> list[Stolen]:
         return [Stolen(Label(row.name, of.classes, of.day, row.project), objects.get(row.name)) for row, of in rows]
 
 
+def artifact(stack: DemoStack, key: str) -> dict[str, Any]:
+    """The newest artifact of that key."""
+    [found] = [row for row in api(stack, "/artifacts/latest/filter", {}) if row["key"] == key]
+    return dict(found)
+
+
 def read_by(home: Path, stolen: list[Stolen]) -> tuple[list[str], set[str]]:
     """Marks in clear anywhere in an installation's home, and marks in what its keys open."""
     files = {path: content for path, content in every_byte(home).items() if "bytecode" not in path.parts}
@@ -74,7 +80,7 @@ def test_qs_3_5_3a_a_days_logs_are_read_under_a_grant_and_die_on_their_day(
     assert wait_run(stack, run, "Completed") == "Completed"
     assert DOOMED in demo.command("logs", "read", "--grant", grant, "--day", str(day))
     done("show-log-journal")
-    picture(stack, "artifacts/key/log-journal", tmp_path / "journal.png")
+    picture(stack, f"artifacts/artifact/{artifact(stack, 'log-journal')['id']}", tmp_path / "journal.png")
     done("revoke-log-access", form={"grant": grant, "operator": "О. Петрова", "reason": "жалоба закрыта"})
 
     hold = {"person": "Анна Примерова", "why": "запрос суда 12/26", "project": "court"}
@@ -86,7 +92,7 @@ def test_qs_3_5_3a_a_days_logs_are_read_under_a_grant_and_die_on_their_day(
     at = (life(PAYLOAD, day, today=day).kept_until + timedelta(hours=3, minutes=30)).isoformat()
     done("purge-logs", as_of=at)
     assert read_by(stack.home, stolen)[1] == {DOOMED, HELD}, "by hand it is a dry run"
-    picture(stack, "artifacts/key/purge-plan", tmp_path / "plan.png")
+    picture(stack, f"artifacts/artifact/{artifact(stack, 'purge-plan')['id']}", tmp_path / "plan.png")
     done("purge-logs", as_of=at, dry_run=False, operator="О. Петрова", after_pause=True)
     assert read_by(stack.home, stolen) == ([], {HELD})
 
@@ -98,5 +104,4 @@ def test_qs_3_5_3a_a_days_logs_are_read_under_a_grant_and_die_on_their_day(
     assert len(acts) == 2
     assert {"asked", "granted", "read", "hold.placed", "copied", "purged", "proven"} <= kinds
     assert "nothing is wrong" in demo.command("logs", "verify", "--archive")
-    [shown] = [row for row in api(stack, "/artifacts/latest/filter", {}) if row["key"] == "purge-logs"]
-    assert purge.number in shown["data"]
+    assert purge.number in artifact(stack, "purge-logs")["data"]
