@@ -29,6 +29,7 @@ from blocks.terms.deadlines import end_of_day, local_date
 from blocks.terms.zones import KYIV
 from tasks.log_journal import journal_head, note_log, segments_head
 from tasks.notices import queue_operator_notice
+from tasks.object_store import recognise
 from tasks.obligations import fulfil, open_obligation
 
 SUBJECT = "ledger"
@@ -87,6 +88,7 @@ def back_up(office: Office, *, who: str, now: datetime) -> Copied:
     """
     made_at = now.astimezone(UTC).replace(microsecond=0)
     name = new_name(made_at)
+    recognise(office)
     with transaction(office.sessions) as session:
         _owe(session, daily_copy(CopyFacts(last_copy_at=now)), now)
     with scratch(scratch_of(office)) as folder:

@@ -18,6 +18,7 @@ from blocks.ledger import AccountEnding, LedgerCopy, reading, transaction
 from blocks.office import Office
 from blocks.terms.copies import CopyLine, expires_at
 from tasks.ledger_copies import key_of, made_at_of, object_of, tell_failure
+from tasks.object_store import recognise
 
 _LATE = timedelta(hours=1)
 """Registration data destroyed this much before a copy was made is not in it, whatever clocks and commits were late."""
@@ -104,6 +105,7 @@ def _held(ends: Sequence[AccountEnding], made_at: datetime) -> list[datetime]:
 def _destroy(office: Office, name: str, now: datetime) -> str:
     """Destroy the object in all its versions and read back; the answer is why it is still there, empty when not."""
     try:
+        recognise(office)
         found = [version for version in office.objects.versions(object_of(name)) if version.name == object_of(name)]
         stayed = office.objects.destroy(found, now=now)
         if stayed:

@@ -6,7 +6,7 @@ also goes what the ledger does not know: older versions, markers, objects of a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -22,6 +22,7 @@ from blocks.terms.retention_views import Absence
 from tasks.log_journal import note_log
 from tasks.notices import queue_operator_notice
 from tasks.numbering import by_number
+from tasks.object_store import recognise
 
 Tell = Callable[[str, int], None]
 """What is being done, and how much of all is done, in percent."""
@@ -44,28 +45,34 @@ class _Found:
 
 def folders_of(keys: Sequence[str]) -> list[str]:
     """The folders of the archive in which the segments under those keys lie, each once."""
-    return list(dict.fromkeys("logs/" + "/".join(key.split("/")[1:3]) + "/" for key in keys))
+    return list(dict.fromkeys(map(_folder_of, keys)))
+
+
+def _folder_of(key: str) -> str:
+    return "logs/" + "/".join(key.split("/")[1:3]) + "/"
 
 
 def delete(office: Office, number: str, *, clock: Clock, tell: Tell) -> tuple[Absence | None, str]:
     """Delete the objects of a purge whose keys are destroyed and look for what is left.
 
-    Either the proof of absence, or what stands against it. Raises Transient.
+    Either the proof of absence, or what stands against it. Raises Transient, also where the store is not the one in
+    which the segments lay: there, everything seems to be gone.
     """
+    recognise(office)
     with reading(office.sessions) as session:
         purge = by_number(session, LogPurge, number)
         keys = list(purge.keys)
         mine = _manifest(session, purge)
-        others = {folder: _living_names(session, purge, folder) for folder in folders_of(keys)}
+        others = {folder: _living(session, purge, folder) for folder in folders_of(keys)}
     found = _Found(why=_by_manifest(office, mine, clock, tell))
     manifest = set(mine)
     for count, (folder, living) in enumerate(others.items(), 1):
-        _sweep(office, folder, found, living=living, manifest=manifest, clock=clock)
+        _sweep(office, folder, found, living=living.keys(), manifest=manifest, clock=clock)
         if count == len(others) or not count % 50:
             tell(f"{count} of {len(others)} folders read back", 50 + 45 * count // len(others))
     if not found.left:
         _note_deleted(office, number, clock())
-    return _verdict(office, keys, mine, found, folders=len(others), clock=clock)
+    return _verdict(office, keys, mine, found, others=others, clock=clock)
 
 
 def _manifest(session: Session, purge: LogPurge) -> list[Version]:
@@ -75,18 +82,20 @@ def _manifest(session: Session, purge: LogPurge) -> list[Version]:
     return [Version(name, version) for name, version in rows]
 
 
-def _living_names(session: Session, purge: LogPurge, folder: str) -> set[str]:
-    """The segments of a folder that are not this purge's: held ones, and those of a purge that goes on."""
+def _living(session: Session, purge: LogPurge, folder: str) -> dict[str, str]:
+    """The segments of a folder that are not this purge's: held ones, and those of a purge that goes on.
+
+    Each with the name of its partition's own key.
+    """
     _, classes, day, _ = folder.split("/")
     of_another = LogSegment.purge_id.is_(None) | (LogSegment.purge_id != purge.id)
-    return set(
-        session.scalars(
-            select(LogSegment.name)
-            .join(LogPeriod, LogPeriod.id == LogSegment.period_id)
-            .where(LogPeriod.classes == classes, LogPeriod.day == date.fromisoformat(day))
-            .where(LogSegment.gone_at.is_(None), of_another)
-        )
+    rows = session.execute(
+        select(LogSegment.name, LogSegment.project)
+        .join(LogPeriod, LogPeriod.id == LogSegment.period_id)
+        .where(LogPeriod.classes == classes, LogPeriod.day == date.fromisoformat(day))
+        .where(LogSegment.gone_at.is_(None), of_another)
     )
+    return {name: f"held/{classes}/{day}/{project}" for name, project in rows}
 
 
 def _batches(versions: Sequence[Version]) -> Iterator[list[Version]]:
@@ -106,7 +115,7 @@ def _by_manifest(office: Office, mine: Sequence[Version], clock: Clock, tell: Te
 
 
 def _sweep(
-    office: Office, folder: str, found: _Found, *, living: set[str], manifest: set[Version], clock: Clock
+    office: Office, folder: str, found: _Found, *, living: Collection[str], manifest: set[Version], clock: Clock
 ) -> None:
     """List a folder until nothing but living segments is in it, deleting the rest; a few times at most."""
     for attempt in range(_ROUNDS + 1):
@@ -135,10 +144,13 @@ def _verdict(
     mine: Sequence[Version],
     found: _Found,
     *,
-    folders: int,
+    others: Mapping[str, Mapping[str, str]],
     clock: Clock,
 ) -> tuple[Absence | None, str]:
-    """Ask for samples by name and for the keys; then the proof, or what stands against it."""
+    """Ask for samples by name and for the keys; then the proof, or what stands against it.
+
+    Under the destroyed folders no key may be left but those of partitions that live on.
+    """
     wrong = []
     if found.left:
         named = sorted(set(found.left))[:_NAMED]
@@ -149,14 +161,16 @@ def _verdict(
         wrong.append(f"{len(answered)} of {len(sampled)} asked for by name still answer ({answered[0]})")
     alive = set(office.keys.names("period/")) | set(office.keys.names("held/"))
     copies, copied = office.keys.copied_names()
+    needed = {key for living in others.values() for key in living.values()}
     for where, names in (("the key store", alive), ("its copies", copied)):
-        if still := sorted(names & set(keys)):
+        if still := sorted(key for key in names - needed if _folder_of(key) in others):
             wrong.append(f"{len(still)} keys are still in {where} ({still[0]})")
+    recognise(office)
     if wrong:
         return None, ". ".join(wrong)
     proof = Absence(
         checked_at=clock(),
-        folders=folders,
+        folders=len(others),
         listed=found.listed,
         strays=found.strays,
         sampled=len(sampled),

@@ -43,7 +43,7 @@ def act_of(office: Office, number: str, absence: Absence) -> DestructionAct:
             planned_at=purge.planned_at,
             keys_destroyed_at=purge.keys_destroyed_at,
             deleted_at=purge.deleted_at,
-            days=tuple(_days(session, office, purge, absence.checked_at)),
+            days=tuple(_days(session, purge, absence.checked_at)),
             segments=tuple(_segments(session, purge)),
             absence=absence,
             journal_head=journal_head(session),
@@ -100,21 +100,21 @@ def _sums(session: Session, purge: LogPurge) -> dict[int, _Sum]:
     return {row[0]: _Sum(row[1], int(row[2]), int(row[3]), int(row[4]), row[5], row[6]) for row in rows}
 
 
-def _days(session: Session, office: Office, purge: LogPurge, now: datetime) -> list[DestroyedDay]:
+def _days(session: Session, purge: LogPurge, now: datetime) -> list[DestroyedDay]:
     periods = _periods(session, purge)
     sums = _sums(session, purge)
     left = living_parts(session, [period.id for period in periods])
     holds = standing(session, now=now)
-    moments = office.keys.tombstones("period/") | office.keys.tombstones("held/")
-    died: dict[str, datetime] = {}
-    for key in purge.keys:
-        _, classes, day = key.split("/")[:3]
-        name = f"{classes}/{day}"
-        died[name] = max(moments[key], died.get(name, moments[key]))
-    return [
-        _day(one, sums.get(one.id, _Sum()), left.get(one.id, []), holds, died[period_name(one.classes, one.day)])
-        for one in periods
-    ]
+    return [_day(one, sums.get(one.id, _Sum()), left.get(one.id, []), holds, _died(purge, one)) for one in periods]
+
+
+def _died(purge: LogPurge, period: LogPeriod) -> datetime:
+    """From when on nobody could read what is destroyed of a period; of partitions that were held, the last one's."""
+    moment = period.destroyed_at if f"period/{period_name(period.classes, period.day)}" in purge.keys else None
+    moment = moment or purge.keys_destroyed_at
+    if moment is None:
+        raise Refused("unfinished", f"{purge.number} is not carried out")
+    return moment
 
 
 def _periods(session: Session, purge: LogPurge) -> list[LogPeriod]:

@@ -167,6 +167,8 @@ class _File:
             except Refused as error:
                 self._refuse(error)
                 raise
+        if self._state() != was:
+            raise Refused("changed", "the file was changed after it was read: it stays, and is looked at again")
         erase(self.path)
         return known
 
@@ -185,7 +187,8 @@ class _File:
         with transaction(self.office.sessions) as session:
             rows = open_periods(session, self.office, checked.periods, self.now)
         keys = period_keys(self.office, rows, self.now, again=again)
-        pack, sorting = Pack(self.office, name, keys, self.now, again=again), Sorting(checked.seen_at)
+        pack = Pack(self.office, name, keys, self.now, seen=checked.periods, again=again)
+        sorting = Sorting(checked.seen_at)
         for line, (partition, at, russian) in sorting.run(self._blocks()):
             if pack.takes(partition, batch):
                 pack.add_line(partition, at, russian, line)

@@ -60,9 +60,10 @@ def _hold(row: LogHold) -> Hold:
 
 
 def standing(session: Session, *, now: datetime) -> list[Hold]:
-    """The holds that stand, in order."""
+    """The holds that stand, in order. One that is in the ledger stands, also where its clock was ahead of `now`."""
     rows = session.scalars(select(LogHold).where(LogHold.released_at.is_(None)).order_by(LogHold.id))
-    return [hold for hold in map(_hold, rows) if hold.stands(now)]
+    entered = [hold.model_copy(update={"placed_at": min(hold.placed_at, now)}) for hold in map(_hold, rows)]
+    return [hold for hold in entered if hold.stands(now)]
 
 
 @dataclass(frozen=True)

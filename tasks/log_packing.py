@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -25,6 +25,7 @@ from blocks.logs.segment import Label, classes_of, partition_key, period_name, s
 from blocks.office import Office
 from tasks.log_journal import add_segment, note_log
 from tasks.log_periods import key_of, life_at, open_period
+from tasks.object_store import recognise
 
 BUFFER = 128 * 1024 * 1024
 """Bytes of records that a pack holds at most, before the fullest pieces go into segments early."""
@@ -67,7 +68,10 @@ def period_keys(office: Office, rows: dict[Period, int], now: datetime, *, again
     """The keys of periods, made where there are none. Made keys are copied before anything lies under them.
 
     `again` says that a killed run may have made a key without copying it. A period destroyed meanwhile is left out.
+    Raises Transient, also where the object store is not the one of before.
     """
+    if rows:
+        recognise(office)
     there = set(office.keys.names("period/"))
     found: dict[Period, Open] = {}
     for (classes, day), row in rows.items():
@@ -86,11 +90,22 @@ def period_keys(office: Office, rows: dict[Period, int], now: datetime, *, again
 class Pack:
     """One packing, known by its name. Its segments are numbered by period in the order in which they fill.
 
-    `again` says that a killed run may have put objects of it already.
+    `seen` are the periods of its records, `periods` those that still take some. `again` says that a killed run may
+    have put objects of it already.
     """
 
-    def __init__(self, office: Office, name: str, periods: dict[Period, Open], now: datetime, *, again: bool) -> None:
+    def __init__(
+        self,
+        office: Office,
+        name: str,
+        periods: dict[Period, Open],
+        now: datetime,
+        *,
+        seen: Collection[Period],
+        again: bool,
+    ) -> None:
         self._office, self._name, self._periods, self._now = office, name, periods, now
+        self._seen = set(seen)
         self._gathering = Gathering()
         self._numbers: Counter[Period] = Counter()
         self._segments: list[LogSegment] = []
@@ -188,6 +203,8 @@ class Pack:
             if not batches:
                 raise Refused("pack", f"the pack {self._name} was finished elsewhere")
             entered = self._enter(session)
+            # No purge comes back for what a closed period is given now, so it goes before this pack is over.
+            self._clear_strays(self._seen - self._entered_periods())
             for batch in batches:
                 batch.state, batch.spool, batch.sealed_at = LogBatchState.SEALED, None, self._now
                 batch.records -= self._late[batch.id]
@@ -200,7 +217,7 @@ class Pack:
                 facts=vars(entered) | {"batches": [batch.id for batch in batches]},
                 now=self._now,
             )
-        self._clear_strays()
+        self._clear_strays(self._entered_periods())
         return entered
 
     def _enter(self, session: Session) -> Packed:
@@ -223,10 +240,14 @@ class Pack:
             return False
         return True
 
-    def _clear_strays(self) -> None:
+    def _entered_periods(self) -> set[Period]:
+        rows = {one.period_id for one in self._segments}
+        return {period for period, opened in self._periods.items() if opened.row in rows}
+
+    def _clear_strays(self, periods: Iterable[Period]) -> None:
         """Destroy objects of this pack that no segment names; a locked one goes with its period."""
         entered = {(one.name, one.version) for one in self._segments}
-        for period in self._periods:
+        for period in periods:
             strays = [one for one in self._objects_of(period) if (one.name, one.version) not in entered]
             if strays:
                 self._office.objects.destroy(strays, now=self._now)

@@ -50,11 +50,14 @@ def doubt_of_clock(office: Office, *, now: datetime) -> Refused | None:
     with reading(office.sessions) as session:
         newest = session.scalar(select(func.max(LogJournal.at)))
         purged = session.scalar(select(func.max(LogJournal.at)).where(LogJournal.kind.in_([PLANNED, IDLE])))
+        # Before the first purge the newest line counts, which is of the intake where there are logs.
+        last = purged or newest
     if newest is not None and now < newest - _TOLERANCE:
         return Refused("clock", f"the clock was set back: it is {now.isoformat()}, and {newest.isoformat()} has been")
     allowed = timedelta(days=RETENTION_POLICY.on(now.date()).purge_pause_days)
-    if purged is not None and now - purged > allowed:
-        return Refused("pause", f"the last purge was at {purged.isoformat()}: a person says whether the clock is right")
+    if last is not None and now - last > allowed:
+        what = "purge" if purged else "entry of the journal"
+        return Refused("pause", f"the last {what} was at {last.isoformat()}: a person says whether the clock is right")
     return None
 
 
@@ -133,14 +136,23 @@ def destroy_keys(office: Office, number: str, *, now: datetime) -> int:
         if purge.state is not PurgeState.PLANNED:
             return 0
         holds = standing(session, now=now)
+        _, copied = office.keys.copied_names()
         periods = dict.fromkeys("/".join(key.split("/")[1:3]) for key in purge.keys)
+        _wait_for_packings(session, periods)
         purge.keys = [key for name in periods for key in _settle(session, office, purge, name, holds=holds, now=now)]
         office.keys.renew_copy(now=now)  # the copy has the keys kept apart before those from which they derive die
         for start in range(0, len(purge.keys), _KEYS):
             office.keys.destroy(purge.keys[start : start + _KEYS], now=now)
         office.keys.renew_copy(now=now)
-        _record(session, office, purge, now)
+        _record(session, office, purge, copied, now)
         return len(purge.keys)
+
+
+def _wait_for_packings(session: Session, periods: Iterable[str]) -> None:
+    """Let no segment be entered while a key dies: a packing locks its periods too, and in this order."""
+    days = [date.fromisoformat(name.split("/")[1]) for name in periods]
+    chosen = LogPeriod.day.between(min(days), max(days))
+    session.execute(select(LogPeriod.id).where(chosen).order_by(LogPeriod.id).with_for_update()).all()
 
 
 def _settle(
@@ -160,7 +172,9 @@ def _settle(
     if first and found.key_dies:
         _keep_apart(session, office, period, found.held, now)
         _claim(session, purge, period.id, found.held.keys())
-        return [whole]
+        # A killed run may have kept one apart whose hold is over since.
+        kept = {f"held/{name}/{project}" for project in found.held}
+        return [whole, *(key for key in office.keys.names(f"held/{name}/") if key not in kept)]
     gone = {key.rpartition("/")[2] for key in office.keys.tombstones(f"held/{name}/")} & living
     doomed = set() if first else found.doomed | gone
     _claim(session, purge, period.id, living - doomed)
@@ -188,13 +202,17 @@ def _keep_apart(session: Session, office: Office, period: LogPeriod, held: Itera
         office.keys.put(f"held/{name}/{project}", partition_key(key, label), now=now)
 
 
-def _record(session: Session, office: Office, purge: LogPurge, now: datetime) -> None:
-    """Note when the keys died, as the key store tells it. A purge of which nothing is left is over."""
+def _record(session: Session, office: Office, purge: LogPurge, copied: Collection[str], now: datetime) -> None:
+    """Note when the keys died, as the key store tells it: those that were still `copied` until now died now.
+
+    A purge of which nothing is left is over.
+    """
     if not purge.keys:
         purge.state, purge.proven_at = PurgeState.PROVEN, now
         note_log(session, kind="purged", about=purge.number, who=purge.executor, facts={"keys": 0}, now=now)
         return
-    moments = office.keys.tombstones("period/") | office.keys.tombstones("held/")
+    dead = office.keys.tombstones("period/") | office.keys.tombstones("held/")
+    moments = {key: max(now, dead[key]) if key in copied else dead[key] for key in purge.keys}
     for key in purge.keys:
         kind, classes, day = key.split("/")[:3]
         if kind == "period":

@@ -95,9 +95,10 @@ def _pack(office: Office, spool: Spool, name: str, now: datetime, *, again: bool
     with transaction(office.sessions) as session:
         batches = _batches(session, name)
         heads = [head for _, file in batches for head in spool.head(file, _key(office, file))]
-        rows = open_periods(session, office, {head.partition[:2] for head in heads}, now)
+        seen = {head.partition[:2] for head in heads}
+        rows = open_periods(session, office, seen, now)
     periods = period_keys(office, rows, now, again=again)
-    pack = Pack(office, name, periods, now, again=again)
+    pack = Pack(office, name, periods, now, seen=seen, again=again)
     for batch, file in batches:
         for piece in spool.pieces(file, _key(office, file)):
             if pack.takes(piece.partition, batch, piece.records):

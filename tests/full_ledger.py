@@ -10,6 +10,7 @@ from sqlalchemy import JSON, Boolean, Column, Date, Enum, Integer, LargeBinary, 
 from blocks.ledger import Base, transaction
 from blocks.ledger.types import UtcDateTime
 from blocks.office import Office
+from tasks.object_store import recognise
 
 MARKER = "МАРКЕР-реестра-marker"
 AT = datetime(2026, 11, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -17,6 +18,7 @@ AT = datetime(2026, 11, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 
 def fill(office: Office) -> None:
     """Add the rows."""
+    recognise(office)
     with transaction(office.sessions) as session:
         for table in Base.metadata.sorted_tables:
             session.execute(insert(table).values(_row(table)))

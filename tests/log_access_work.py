@@ -18,6 +18,7 @@ from tasks.log_access_forms import AccessDecision, AccessForm
 from tasks.log_journal import add_segment
 from tasks.log_reading import Wanted, read
 from tasks.numbering import add_numbered
+from tasks.object_store import recognise
 from tests.work import NOW
 
 DAY = date(2026, 11, 10)
@@ -51,6 +52,7 @@ def seal_lines(
     key = partition_key(office.keys.make(f"period/{period}", now=NOW), label)
     content = b"".join(lines)
     sealed = seal(content, label, key)
+    recognise(office)
     version = office.objects.put(label.name, sealed)
     begins = begins_at(classes_of(classes), day)
     with transaction(office.sessions) as session:

@@ -29,7 +29,10 @@ _NONCE = 12
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL, made_at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tombstones (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS place (identity TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+_IDENTITY = "identity"
+"""The file by which the directory of copies is known: one that is not mounted looks as if nothing lay in it."""
 
 
 class KeyWrapper(Protocol):
@@ -134,32 +137,69 @@ class KeyStore:
     def renew_copy(self, *, now: datetime) -> Path:
         """Write a copy of the living keys, then destroy the copies of before: what they held beyond it is gone.
 
-        Copies hold wrapped keys, which open only with the key-encryption key. Raises Transient.
+        Copies hold wrapped keys, which open only with the key-encryption key. Raises Transient, also where the
+        directory is not the one that earlier copies lie in.
         """
-        self._copies.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _one_at_a_time(self._copies / "lock"):
+        with self._at_copies():
             return self._copy(now)
 
     def _copy(self, now: datetime) -> Path:
         fresh = self._copies / f"keys-{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.sqlite3"
+        draft = fresh.with_name(f".{fresh.name}")
         with self._open() as database:
-            database.execute("VACUUM INTO ?", (str(fresh),))
-        fresh.chmod(0o600)
-        _sync(fresh)
+            database.execute("VACUUM INTO ?", (str(draft),))
+        with closing(sqlite3.connect(draft, isolation_level=None)) as database:
+            database.execute("DELETE FROM place")  # a store that is restored elsewhere has its copies elsewhere
+        draft.chmod(0o600)
+        _sync(draft)
+        draft.replace(fresh)
         _sync(self._copies)
-        for old in self._copies.glob("keys-*.sqlite3"):
+        for old in [*self._copies.glob("keys-*.sqlite3"), *self._copies.glob(".keys-*")]:
             if old != fresh:
                 _overwrite(old)
         _sync(self._copies)
         return fresh
 
     def copied_names(self) -> tuple[int, set[str]]:
-        """How many copies there are, and the names of the keys in any of them. Raises Transient."""
+        """How many copies there are, and the names of the keys in any of them. Raises Transient as `renew_copy`."""
         names: set[str] = set()
-        copies = sorted(self._copies.glob("keys-*.sqlite3"))
-        for copy in copies:
-            names.update(KeyStore(copy, self._kek, self._copies).names())
+        with self._at_copies():
+            copies = sorted(self._copies.glob("keys-*.sqlite3"))
+            for copy in copies:
+                names.update(KeyStore(copy, self._kek, self._copies).names())
         return len(copies), names
+
+    @contextmanager
+    def _at_copies(self) -> Iterator[None]:
+        """The directory of the copies, for one process at a time."""
+        try:
+            with self._open() as database:
+                known = database.execute("SELECT identity FROM place").fetchone()
+            if known is None:
+                self._copies.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with _one_at_a_time(self._copies / "lock"):
+                self._recognise(known[0] if known else None)
+                yield
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise Transient(f"the directory of key copies did not answer: {type(error).__name__}") from error
+
+    def _recognise(self, known: str | None) -> None:
+        """Raise Transient where the directory is not the one that is known; the first one becomes so."""
+        file = self._copies / _IDENTITY
+        found = file.read_text() if file.exists() else ""
+        if known is None:
+            if not found:
+                found = secrets.token_hex(16)
+                file.write_text(found)
+                _sync(file)
+                _sync(self._copies)
+            with self._writing() as database:
+                database.execute("INSERT OR IGNORE INTO place VALUES (?)", (found,))
+        elif found != known:
+            raise Transient(
+                f"{self._copies} is not where the key copies were: {_IDENTITY} in it does not say {known}. "
+                "Copies that lie elsewhere keep destroyed keys; where they are lost for good, write it there"
+            )
 
     def check(self) -> str:
         """How many keys there are; each opens. Raises Refused, Transient."""

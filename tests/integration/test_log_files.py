@@ -21,6 +21,7 @@ from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tasks import log_files, log_packing
 from tasks.log_files import Dropped, take_drops, take_file, take_objects
+from tasks.log_packing import Pack, Packed
 from tests.conftest import close_office
 from tests.log_work import DAY, NOW, batch, lines_of, record, rows, seal_all, silent, states
 
@@ -228,6 +229,27 @@ def test_a_file_that_cannot_be_erased_is_told_and_not_taken_twice(
         assert drops(sqlite_office).stayed == ("a.jsonl: Permission denied",)
     assert drops(sqlite_office) == Dropped(1, 0, 0, (), ())
     assert lines_of(sqlite_office) == Counter(LINES)
+
+
+def test_a_file_that_is_written_on_after_it_was_packed_is_not_erased(
+    sqlite_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sqlite_office.settings.log_drops / "a.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(record(1) + b"\n")
+    finish = Pack.finish
+
+    def written_on(pack: Pack) -> Packed:
+        packed = finish(pack)
+        path.write_bytes(record(2) + b"\n" + record(3) + b"\n")
+        return packed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pack, "finish", written_on)
+        [why] = take_drops(sqlite_office, now=NOW, tell=silent).refused
+    assert "changed" in why
+    assert take_drops(sqlite_office, now=NOW, tell=silent).records == 2
+    assert lines_of(sqlite_office) == Counter([record(1), record(2), record(3)])
 
 
 def test_an_erased_file_is_overwritten_first(sqlite_office: Office) -> None:

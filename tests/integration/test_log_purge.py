@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -31,13 +32,14 @@ from blocks.ledger import (
 from blocks.office import Office
 from blocks.terms.retention import LogClass
 from flows import destruction
-from tasks import log_purge
+from tasks import log_packing, log_purge
 from tasks.log_forms import HoldForm, ReleaseForm
 from tasks.log_holds import place, release
 from tasks.log_journal import add_segment
 from tasks.log_plan import plan
 from tasks.log_purge import PurgeIncident
 from tests.killing import lives
+from tests.log_work import record, seal_all, take
 from tests.purge_job import fills_up
 from tests.purge_work import DAY, DUE, ENDED, HOUR, MARK, SEALED, every, opened, purge, sealed
 
@@ -200,6 +202,52 @@ def test_a_hold_released_between_the_plan_and_the_keys_keeps_nothing_back(office
             office.objects.get(name)
 
 
+@pytest.mark.clause("QS-3.5.3a")
+def test_qs_3_5_3a_a_key_kept_apart_by_a_killed_purge_dies_with_its_period_when_the_hold_is_over(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed(office, "a")
+    sealed(office, "b")
+    hold = held(office, SEALED + HOUR, project="b")
+    with monkeypatch.context() as patch:
+        patch.setattr(office.keys, "destroy", _down)
+        with pytest.raises(Transient):
+            purge(office, DUE)
+    assert office.keys.names("held/") == ["held/qs-payload/2026-05-21/b"]
+    release(office, ReleaseForm(hold=hold, person="Борис", why="дело закрыто судом"), now=DUE)
+    [number] = purge(office, DUE + HOUR).proven
+    assert office.keys.names() == []
+    assert office.keys.copied_names() == (1, set())
+    assert documents(office, number)[1]["absence"]["keys"] == 2
+
+
+def test_a_key_of_a_partition_that_nothing_holds_stands_against_the_proof(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed(office, "a")
+    renew = office.keys.renew_copy
+
+    def comes_back(*, now: datetime) -> Any:
+        if "period/qs-payload/2026-05-21" not in office.keys.names():
+            office.keys.put("held/qs-payload/2026-05-21/a", bytes(32), now=now)
+        return renew(now=now)
+
+    monkeypatch.setattr(office.keys, "renew_copy", comes_back)
+    with pytest.raises(PurgeIncident, match="still in the key store"):
+        purge(office, DUE)
+
+
+def test_a_hold_stands_though_the_clock_of_who_placed_it_is_ahead_of_the_purge(office: Office) -> None:
+    kept = sealed(office, "a")
+    held(office, DUE + timedelta(seconds=2))
+    assert purge(office, DUE).proven == []
+    assert MARK in opened(office, kept)
+
+
+def _down(*_arguments: Any, **_named: Any) -> None:
+    raise Transient("the key store did not answer")
+
+
 def test_what_a_killed_packing_left_goes_too_its_objects_and_its_bare_key(office: Office) -> None:
     sealed(office, "a")
     office.objects.put("logs/qs-payload/2026-05-21/p9-0000.seg", b"left by a killed packing")
@@ -212,6 +260,98 @@ def test_what_a_killed_packing_left_goes_too_its_objects_and_its_bare_key(office
     assert annex["absence"]["strays"] == 2
     assert [(day["day"], day["segments"]) for day in annex["days"]] == [("2026-05-20", 0), ("2026-05-21", 1)]
     assert "20.05.2026" in printed
+
+
+@pytest.mark.clause("QS-3.5.3a")
+def test_qs_3_5_3a_a_purge_waits_for_a_packing_that_found_the_key_alive_and_takes_what_it_enters(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The packing is inside its last transaction when the purge comes."""
+    ended = datetime(2026, 5, 21, 9, tzinfo=UTC)
+    take(office, [record(ended_at=ended, **{"class": "qs-payload"})], now=DUE - DAY)
+    with ThreadPoolExecutor(1) as pool:
+        purges: list[Future[destruction.Outcome]] = []
+        alive: list[list[str]] = []
+
+        def enters(session: Any, row: LogSegment) -> None:
+            purges.append(pool.submit(purge, office, DUE))
+            wait(purges, timeout=1)
+            alive.append(office.keys.names("period/"))
+            add_segment(session, row)
+
+        monkeypatch.setattr(log_packing, "add_segment", enters)
+        seal_all(office, now=DUE - INSTANT)
+        [number] = purges[0].result(60).proven
+    assert alive == [["period/qs-payload/2026-05-21"]]
+    assert documents(office, number)[1]["days"][0]["records"] == 1
+    assert [row.gone_at for row in every(office, LogSegment)] == [DUE]
+    assert office.objects.versions("logs/") == []
+
+
+def test_what_a_killed_packing_put_after_the_proof_goes_when_it_goes_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = datetime(2026, 5, 21, 9, tzinfo=UTC)
+    take(office, [record(ended_at=ended, **{"class": "qs-payload"})], now=DUE - DAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(log_packing, "add_segment", _down)
+        with pytest.raises(Transient):
+            seal_all(office, now=DUE - INSTANT)
+    [late] = office.objects.versions("logs/")
+    content = office.objects.get(late.name)
+    assert len(purge(office, DUE).proven) == 1
+    assert office.objects.versions("logs/") == []
+    office.objects.put(late.name, content)
+    assert seal_all(office, now=DUE + HOUR).dropped == 1
+    assert office.objects.versions("logs/") == []
+
+
+@pytest.mark.clause("QS-3.5.3a")
+def test_qs_3_5_3a_a_key_is_dead_only_when_its_copy_is(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed(office, "a")
+    office.keys.renew_copy(now=SEALED)
+    with monkeypatch.context() as patch:
+        renew, calls = office.keys.renew_copy, []
+
+        def fails_after_the_keys(*, now: datetime) -> Any:
+            calls.append(now)
+            return renew(now=now) if len(calls) == 1 else _down()
+
+        patch.setattr(office.keys, "renew_copy", fails_after_the_keys)
+        with pytest.raises(Transient):
+            purge(office, DUE)
+    assert office.keys.copied_names() == (1, {"period/qs-payload/2026-05-21"})
+    [number] = purge(office, DUE + HOUR).proven
+    assert every(office, LogPeriod)[0].destroyed_at == every(office, LogPurge)[0].keys_destroyed_at == DUE + HOUR
+    assert (
+        documents(office, number)[1]["days"][0]["keys_destroyed_at"]
+        == documents(office, number)[1]["keys_destroyed_at"]
+    )
+
+
+@pytest.mark.clause("QS-3.5.3a")
+@pytest.mark.parametrize("empty", [False, True])
+def test_qs_3_5_3a_a_store_that_is_not_mounted_proves_nothing_and_takes_nothing(
+    sqlite_office: Office, empty: bool
+) -> None:
+    office = sqlite_office
+    sealed(office, "a")
+    objects, away = office.settings.home / "objects", office.settings.home / "away"
+    objects.rename(away)
+    if empty:
+        objects.mkdir()
+    with pytest.raises(Transient, match="mounted"):
+        purge(office, DUE)
+    assert every(office, Document) == []
+    assert every(office, LogSegment)[0].gone_at is None
+    take(office, [record(ended_at=DUE)], now=DUE + HOUR)
+    with pytest.raises(Transient, match="mounted"):
+        seal_all(office, now=DUE + HOUR)
+    shutil.rmtree(objects, ignore_errors=True)
+    away.rename(objects)
+    assert seal_all(office, now=DUE + HOUR).records == 1
+    assert len(purge(office, DUE + HOUR).proven) == 1
+    assert [one.name for one in office.objects.versions("logs/qs-payload/")] == []
 
 
 def test_a_segment_recorded_after_its_key_died_goes_with_the_next_purge(office: Office) -> None:
@@ -250,6 +390,18 @@ def test_a_clock_that_jumped_ahead_destroys_nothing_until_a_person_says_so(offic
     assert MARK in opened(office, name)
     assert kinds(office) == ["purge.idle"]
     assert len(purge(office, DUE + 3 * DAY).proven) == 1
+
+
+def test_the_very_first_purge_does_not_believe_a_clock_far_ahead_of_the_intake(office: Office) -> None:
+    take(office, [record(ended_at=SEALED)], now=SEALED)
+    name = sealed(office, "a")
+    allowed = SEALED + 3 * DAY
+    for now, doubted in ((allowed, False), (allowed + INSTANT, True), (DUE + 99 * DAY, True)):
+        doubt = log_purge.doubt_of_clock(office, now=now)
+        assert (doubt.reason if doubt else None) == ("pause" if doubted else None)
+    with pytest.raises(Refused, match="last entry of the journal"):
+        destruction.purge(office, clock=lambda: DUE, executor="x", after_pause=False, tell=lambda _what, _percent: None)
+    assert MARK in opened(office, name)
 
 
 def test_after_a_pause_a_person_lets_the_purge_go_on(office: Office) -> None:

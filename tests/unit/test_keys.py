@@ -129,3 +129,49 @@ def test_a_store_that_cannot_be_opened_is_transient(tmp_path: Path) -> None:
     (tmp_path / "keys.sqlite3").mkdir()
     with pytest.raises(Transient):
         KeyStore(tmp_path / "keys.sqlite3", LocalKek(KEK), tmp_path / "copies").names()
+
+
+def test_a_directory_of_copies_that_is_not_mounted_is_not_taken_for_an_empty_one(
+    store: KeyStore, tmp_path: Path
+) -> None:
+    store.make("period/a", now=NOW)
+    store.renew_copy(now=NOW)
+    (tmp_path / "copies").rename(tmp_path / "away")
+    for empty in (False, True):
+        if empty:
+            (tmp_path / "copies").mkdir()
+        with pytest.raises(Transient, match="copies"):
+            store.renew_copy(now=NOW)
+        with pytest.raises(Transient, match="copies"):
+            store.copied_names()
+    for left in (tmp_path / "copies").iterdir():
+        left.unlink()
+    (tmp_path / "copies").rmdir()
+    (tmp_path / "away").rename(tmp_path / "copies")
+    assert store.copied_names() == (1, {"period/a"})
+
+
+def test_a_store_that_is_restored_from_a_copy_has_its_copies_elsewhere(store: KeyStore, tmp_path: Path) -> None:
+    store.make("period/a", now=NOW)
+    store.renew_copy(now=NOW)
+    second = store.renew_copy(now=NOW)
+    restored = KeyStore(second, LocalKek(KEK), tmp_path / "elsewhere")
+    restored.renew_copy(now=NOW)
+    assert restored.copied_names() == (1, {"period/a"})
+
+
+def test_a_copy_that_was_cut_off_by_a_kill_is_no_copy_and_goes(store: KeyStore, tmp_path: Path) -> None:
+    store.make("period/a", now=NOW)
+    store.renew_copy(now=NOW)
+    cut = tmp_path / "copies" / ".keys-20261122T003000-00000000.sqlite3"
+    cut.write_bytes(b"SQLite form")
+    assert store.copied_names() == (1, {"period/a"})
+    store.renew_copy(now=NOW)
+    assert not cut.exists()
+
+
+def test_a_directory_of_copies_that_cannot_be_made_is_transient(tmp_path: Path) -> None:
+    (tmp_path / "copies").write_text("a file")
+    store = KeyStore(tmp_path / "keys.sqlite3", LocalKek(KEK), tmp_path / "copies")
+    with pytest.raises(Transient, match="copies"):
+        store.renew_copy(now=NOW)
