@@ -157,6 +157,15 @@ class Settings(BaseSettings):
         return sources
 
     @model_validator(mode="after")
+    def _bucket_is_whole(self) -> Settings:
+        """Without a bucket all goes to directories: whoever names one half meant the other."""
+        if not self.s3_bucket and (self.s3_endpoint or self.s3_access_key or self.s3_secret_key):
+            raise ValueError("DOGOVOR_S3_ENDPOINT and the keys need DOGOVOR_S3_BUCKET")
+        if bool(self.s3_access_key) != bool(self.s3_secret_key):
+            raise ValueError("DOGOVOR_S3_ACCESS_KEY and DOGOVOR_S3_SECRET_KEY are given together")
+        return self
+
+    @model_validator(mode="after")
     def _production_is_whole(self) -> Settings:
         if self.environment == "embedded":
             return self

@@ -13,6 +13,7 @@ from reports.format import count, moscow, plain
 from tasks import log_purge
 from tasks.log_absence import Clock, Tell, delete, note_incident
 from tasks.log_act import act_of, prove
+from tasks.log_clock import doubt_of_clock
 from tasks.log_holds import end_lapsed, locks_follow
 from tasks.log_plan import Part, Plan, PlannedDay, plan
 
@@ -37,7 +38,7 @@ def purge(office: Office, *, clock: Clock, executor: str, after_pause: bool, tel
     its end PurgeIncident for a purge whose absence could not be proven, or the first Transient that stopped one.
     """
     now = clock()
-    doubt = log_purge.doubt_of_clock(office, now=now)
+    doubt = doubt_of_clock(office, now=now)
     if doubt is not None and not after_pause:
         raise doubt
     for number in end_lapsed(office, now=now):
@@ -88,7 +89,7 @@ def _raise_failed(outcome: Outcome) -> None:
 
 def dry_run(office: Office, *, now: datetime) -> str:
     """What a purge would do at that moment, as Markdown; nothing is changed."""
-    found, doubt = plan(office, now=now), log_purge.doubt_of_clock(office, now=now)
+    found, doubt = plan(office, now=now), doubt_of_clock(office, now=now)
     total = [part for day in found.doomed for part in day.doomed]
     lines = [
         f"# Purge of logs at {moscow(now)}: a dry run",

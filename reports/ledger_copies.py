@@ -46,6 +46,9 @@ def _since(view: RestoreView) -> str:
     if not view.done:
         return told
     told += "\n" + _list("period that only the key store knew, opened again:", view.found)
+    told += (
+        f"\n{view.letters} letters and {view.events} events of the inbox may have been sent and worked on: they wait.\n"
+    )
     return f"{told}\n{view.unknown_segments} segments lie in the archive without a row.\n"
 
 

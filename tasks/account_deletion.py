@@ -37,6 +37,7 @@ from blocks.ledger import (
     TicketEvent,
 )
 from tasks.account_facts import AGREEMENT, orders_of, services_of, subject_of
+from tasks.erased import erased_email
 
 DESTROYED = "destroyed"
 ACCESS_DATA = "access-data:"
@@ -96,11 +97,6 @@ class _Work:
         told = text or ""
         words = (self.customer.name, self.customer.inn or "", self.customer.position or "")
         return "@" in told or any(word and word in told for word in words)
-
-
-def erased_email(customer: int) -> str:
-    """What stands for the address of a deleted customer."""
-    return f"deleted-{customer}@deleted.invalid"
 
 
 def erase(session: Session, customer_id: int, now: datetime) -> Erased:

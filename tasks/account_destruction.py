@@ -1,7 +1,8 @@
 """From a registration whose time is over to the act of its destruction. Killed anywhere, it goes on.
 
-The tombstone in the key store comes first: a ledger restored from an older copy is cleared of the customer again. Then
-the archive, the ledger, the bytes that the database still holds, and at last the act, which ends the matter.
+First the archive; then the ledger, and before its commit the tombstone in the key store: a ledger restored from an
+older copy is cleared of the customer again. Then the bytes that the database still holds, and at last the act, which
+ends the matter.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from blocks.ledger import (
     AccountEnding,
     AccountEntry,
+    Customer,
     Document,
     LogJournal,
     OrderEvent,
@@ -37,7 +39,7 @@ from blocks.terms.qs_ending import EndFacts, destroy_registration
 from blocks.terms.qs_idle import DELETE_DAYS, IdleStep
 from tasks.account_deletion import TABLES, erase, letters_of, papers
 from tasks.account_endings import DESTROY, ENDS, IDLE, note_service, open_ending, open_endings
-from tasks.account_facts import obstacles, orders_of, services_of, subject_of
+from tasks.account_facts import erased, obstacles, ordered_since, orders_of, services_of, subject_of
 from tasks.account_idle import deletion_due, idle_turns, tell_person
 from tasks.documents import PDF, file_document
 from tasks.log_journal import note_log
@@ -64,8 +66,9 @@ def tombstone(customer: int) -> str:
 
 
 def doomed(session: Session, *, now: datetime) -> list[Doomed]:
-    """The registrations to be deleted now, by agreement (QS-8.3) and by idleness (QS-3.6.1)."""
+    """The registrations to be deleted now, by agreement (QS-8.3) or idleness (QS-3.6.1); and those without an act."""
     endings = open_endings(session)
+    begun = erased(session) & endings.keys()
     ended = [one.customer_id for one in endings.values() if one.ended_at is not None and one.ended_at <= now]
     idle = [
         turn.customer
@@ -74,7 +77,7 @@ def doomed(session: Session, *, now: datetime) -> list[Doomed]:
     ]
     return [
         Doomed(customer, endings[customer].clause, tuple(obstacles(session, customer)))
-        for customer in sorted({*ended, *idle})
+        for customer in sorted({*ended, *idle, *begun})
     ]
 
 
@@ -85,7 +88,11 @@ def end_projects(office: Office, *, now: datetime) -> int:
         for customer, ending in sorted(open_endings(session).items()):
             if ending.clause != ENDS or ending.ended_at is None or ending.ended_at > now:
                 continue
+            later = ordered_since(session, ending)
+            kept = {order.id for order in later}, {order.item.get("renews") for order in later}
             for service in services_of(session, customer, lock=True):
+                if service.order_id in kept[0] or service.name in kept[1]:
+                    continue  # the customer came back: a person decides
                 if service.state is not ServiceState.TERMINATED:
                     service.state, service.suspended_for = ServiceState.TERMINATED, None
                     why = "the agreement has ended"
@@ -97,12 +104,11 @@ def end_projects(office: Office, *, now: datetime) -> int:
 def empty(office: Office, one: Doomed, *, now: datetime) -> bool:
     """Erase a registration from the archive and the ledger; False where a person must settle something before.
 
-    One whose tombstone stands is erased whatever else: it was decided before.
+    The tombstone is written last before the commit, in the transaction that found nothing in the way: what it names is
+    erased, or about to be when this was killed, and nobody can come back in between.
     """
-    name = tombstone(one.customer)
-    if name not in office.keys.tombstones(name) and _waits(office, one.customer, now):
+    if _waits(office, one.customer, now):
         return False
-    office.keys.bury(name, now=now)
     with reading(office.sessions) as session:
         sheets = [row.sha256 for row in papers(session, one.customer)]
         letters = letters_of(session, one.customer)
@@ -111,12 +117,28 @@ def empty(office: Office, one: Doomed, *, now: datetime) -> bool:
     for held in sheets:
         office.archive.destroy(held, now=now)
     with transaction(office.sessions) as session:
-        erased = erase(session, one.customer, now)
-        if _erasure(session, one.customer) is None or erased.counts:
-            facts = {"clause": one.clause, "counts": erased.counts}
+        session.get_one(Customer, one.customer, with_for_update=True)
+        if _reasons(session, one.customer, now) != []:
+            return False
+        erased_now = erase(session, one.customer, now)
+        if _erasure(session, one.customer) is None or erased_now.counts:
+            facts = {"clause": one.clause, "counts": erased_now.counts}
             about_it = subject_of(one.customer)
             note_log(session, kind="account.deleted", about=about_it, who="dogovor", facts=facts, now=now)
+        office.keys.bury(tombstone(one.customer), now=now)
     return True
+
+
+def _reasons(session: Session, customer: int, now: datetime) -> list[str] | None:
+    """What a person must settle before; None for one that came back. What is erased already only needs its act."""
+    ending = open_ending(session, customer)
+    if ending is None:
+        return None
+    if customer in erased(session):
+        return []
+    if ending.clause == IDLE and not deletion_due(session, ending, now=now):
+        return None
+    return obstacles(session, customer)
 
 
 def _waits(office: Office, customer: int, now: datetime) -> bool:
@@ -125,8 +147,8 @@ def _waits(office: Office, customer: int, now: datetime) -> bool:
     Told once for each set of reasons.
     """
     with transaction(office.sessions) as session:
-        ending, reasons = open_ending(session, customer), obstacles(session, customer)
-        if ending is None or (ending.clause == IDLE and not deletion_due(session, ending, now=now)):
+        ending, reasons = open_ending(session, customer), _reasons(session, customer, now)
+        if ending is None or reasons is None:
             return True
         if reasons:
             which = sha256("\n".join(reasons).encode()).hexdigest()[:16]

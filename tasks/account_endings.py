@@ -19,6 +19,7 @@ from tasks.account_facts import find_customer, orders_of, paid_until, services_o
 from tasks.account_forms import EndingForm, KeepForm
 from tasks.accounts import price_of_order
 from tasks.activation import ACTIVATED, EXTENDED
+from tasks.erased import is_erased
 from tasks.notices import queue, queue_operator_notice
 from tasks.obligations import lift, open_obligation
 from tasks.order_state import note
@@ -195,13 +196,15 @@ def note_service(session: Session, service: Service, *, kind: str, why: str, cla
 def keep_account(office: Office, form: KeepForm, *, now: datetime) -> str:
     """A person says that a registration stays: whatever was on its way to its deletion is taken back.
 
-    Raises NotFound when nothing is on its way, or there is no such customer.
+    Raises NotFound when nothing is on its way, or there is no such customer; Refused when its data is gone already.
     """
     with transaction(office.sessions) as session:
         customer = find_customer(session, form.customer, lock=True)
         ending = open_ending(session, customer.id)
         if ending is None:
             raise NotFound("ending", subject_of(customer.id))
+        if is_erased(customer.email):
+            raise Refused("ending", f"the data of customer {customer.id} is destroyed already")
         take_back(session, ending, why=f"{form.operator} keeps the registration", now=now)
         ending.why = f"{ending.why}; kept by {form.operator}: {form.reason}"
         return f"{subject_of(customer.id)} stays"

@@ -27,6 +27,7 @@ from blocks.ledger import (
     TicketEvent,
 )
 from tasks.accounts import balances
+from tasks.erased import ERASED
 from tasks.numbering import by_number
 from tasks.ticket_timers import LIVE
 
@@ -53,6 +54,11 @@ def find_customer(session: Session, named: str, *, lock: bool = False) -> Custom
 def subject_of(customer: int) -> str:
     """How obligations and notices name a registration: by its number alone."""
     return f"customer {customer}"
+
+
+def erased(session: Session) -> set[int]:
+    """The customers whose registration data is gone."""
+    return set(session.scalars(select(Customer.id).where(Customer.email.endswith(ERASED, autoescape=True))))
 
 
 def orders_of(session: Session, customer: int) -> list[Order]:
@@ -105,12 +111,26 @@ def paid_until(session: Session, customer: int) -> datetime | None:
     return session.scalar(select(func.max(Service.paid_until)).where(Service.customer_id == customer))
 
 
+def ordered_since(session: Session, ending: AccountEnding) -> list[Order]:
+    """What the customer ordered, and we carried out or are about to, after the end was put on record."""
+    taken = (OrderState.IN_PROGRESS, OrderState.COMPLETED)
+    return [
+        order
+        for order in orders_of(session, ending.customer_id)
+        if order.ordered_at > ending.opened_at and order.state in taken
+    ]
+
+
 def obstacles(session: Session, customer: int) -> list[str]:
     """What a person must settle before the registration is deleted: money, orders, requests, what is owed."""
     orders = orders_of(session, customer)
     numbers, ids = [order.number for order in orders], [order.id for order in orders]
     found = [f"{order.number}: {amount} on the account" for order in orders for amount in balances(session, order)]
     found += [f"{order.number} is {order.state.value}" for order in orders if order.state in _AT_WORK]
+    ends = select(AccountEnding).where(AccountEnding.customer_id == customer, AccountEnding.ended_at.is_not(None))
+    ends = ends.where(AccountEnding.resumed_at.is_(None), AccountEnding.deleted_at.is_(None))
+    later = [order.number for ending in session.scalars(ends) for order in ordered_since(session, ending)]
+    found += [f"{number} was ordered after the end was put on record: keep the registration" for number in later]
     payments = select(Payment).where(Payment.order_id.in_(ids), Payment.state.in_(_UNSETTLED)).order_by(Payment.id)
     found += [f"payment {row.id} is {row.state.value}" for row in session.scalars(payments)]
     claims = select(Compensation.number).where(Compensation.order_id.in_(ids))

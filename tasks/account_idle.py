@@ -17,7 +17,7 @@ from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import RETENTION_POLICY
 from blocks.terms.qs_idle import DELETE_DAYS, IdleFacts, IdleStep, idle
 from tasks.account_endings import DESTROY, IDLE, note_service, open_ending, open_endings, take_back
-from tasks.account_facts import last_active, paid_until, services_of, subject_of
+from tasks.account_facts import erased, last_active, paid_until, services_of, subject_of
 from tasks.notices import queue, queue_operator_notice
 from tasks.obligations import open_obligation
 
@@ -39,7 +39,8 @@ class Turn:
 def idle_turns(session: Session, *, now: datetime) -> list[Turn]:
     """The registrations at which a step of idleness is due, or a person must decide; nothing is changed."""
     known, endings = last_active(session, now=now), open_endings(session)
-    gone = set(session.scalars(select(AccountEnding.customer_id).where(AccountEnding.deleted_at.is_not(None))))
+    gone = erased(session)
+    gone |= set(session.scalars(select(AccountEnding.customer_id).where(AccountEnding.deleted_at.is_not(None))))
     quiet = {customer for customer, at in known.items() if at <= now - _QUIET}
     turns = []
     for customer in sorted((quiet | set(endings)) - gone):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from blocks.clients.yookassa import OnlinePayment, PaymentStatus
 from blocks.errors import Refused
-from blocks.ledger import OrderState, transaction
+from blocks.ledger import Customer, InboxEvent, InboxState, Order, OrderState, transaction
 from blocks.office import Office
 from tasks.accept import accept_order
 from tasks.decisions import decide
+from tasks.erased import is_erased
 from tasks.inbox import Event
 from tasks.line_forms import LinesForm
 from tasks.line_statements import record_lines
@@ -36,6 +38,7 @@ def apply_event(  # noqa: C901, PLR0911 - one way for each kind
                 form = OrderForm.model_validate(event.payload)
                 with transaction(office.sessions) as session:
                     order = accept_order(office, session, source=event.source, form=form, received_at=event.received_at)
+                    _forget(session, order, event, now)
                     return Recorded(order.number, f"{order.number} {order.state.value}")
             case EventKind.PAYMENT:
                 return _fetch_payment(office, YooKassaNotification.model_validate(event.payload), now)
@@ -61,6 +64,13 @@ def apply_event(  # noqa: C901, PLR0911 - one way for each kind
                 raise Refused("kind", f"no work for events of kind {unknown}")
     except ValidationError as error:
         raise Refused("content", f"{event.kind} does not read: {error.error_count()} fields") from None
+
+
+def _forget(session: Session, order: Order, event: Event, now: datetime) -> None:
+    """An order that comes again when its customer's registration data is destroyed brings nothing of it back."""
+    if is_erased(session.get_one(Customer, order.customer_id).email):
+        row = session.get_one(InboxEvent, event.id)
+        row.payload, row.state, row.done_at = {}, InboxState.DONE, now
 
 
 def _page_opened(office: Office, number: str, now: datetime) -> Recorded:

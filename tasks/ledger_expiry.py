@@ -6,6 +6,7 @@ What a killed run or a lost ledger left without a row expires as well: a copy's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,11 +40,14 @@ def expire(office: Office, *, now: datetime) -> Expired:
 
     What stays is told to the operator and tried again by the next run. Raises Transient when no store answers.
     """
-    due = sorted(name for name, line in _living(office, _known(office)).items() if line.expires_at <= now)
+    known = _known(office)
+    # The keys wait for no store of objects: their moment counts, and that store may be away for days.
+    doomed = _due(_lines(office, known, set()), now)
+    _destroy_keys(office, doomed, now)
+    due = sorted({*doomed, *_due(_living(office, known), now)})
+    _destroy_keys(office, [name for name in due if name not in doomed], now)
     if not due:
         return Expired([], {})
-    office.keys.destroy([key_of(name) for name in due], now=now)
-    office.keys.renew_copy(now=now)
     gone, left = [], {}
     for name in due:
         why = _destroy(office, name, now)
@@ -53,6 +57,16 @@ def expire(office: Office, *, now: datetime) -> Expired:
             gone.append(name)
     _record(office, gone, left, now)
     return Expired(gone, left)
+
+
+def _due(lines: Mapping[str, CopyLine], now: datetime) -> list[str]:
+    return sorted(name for name, line in lines.items() if line.expires_at <= now)
+
+
+def _destroy_keys(office: Office, names: Sequence[str], now: datetime) -> None:
+    if names:
+        office.keys.destroy([key_of(name) for name in names], now=now)
+        office.keys.renew_copy(now=now)
 
 
 def copies(office: Office) -> list[CopyLine]:
@@ -65,9 +79,15 @@ def copies(office: Office) -> list[CopyLine]:
 
 
 def _living(office: Office, known: Known) -> dict[str, CopyLine]:
+    """Every copy that is somewhere: in the store of objects, of keys, or on record."""
+    return _lines(
+        office, known, {version.name.removeprefix("ledger/") for version in office.objects.versions("ledger/")}
+    )
+
+
+def _lines(office: Office, known: Known, stored: AbstractSet[str]) -> dict[str, CopyLine]:
     rows, ends = known
     keys = {name.removeprefix("backup/") for name in office.keys.names("backup/")}
-    stored = {version.name.removeprefix("ledger/") for version in office.objects.versions("ledger/")}
     lines = {}
     for name in keys | stored | {name for name, row in rows.items() if row.gone_at is None}:
         made_at = made_at_of(name)

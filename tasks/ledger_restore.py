@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -20,7 +20,22 @@ from blocks.clients import ledger_copy
 from blocks.clients.ledger_copy import Header
 from blocks.clients.scratch import scratch
 from blocks.errors import NotFound, Refused
-from blocks.ledger import Customer, LogPeriod, LogSegment, migrate, open_engine, reading, scrub, transaction
+from blocks.ledger import (
+    AccountEnding,
+    Customer,
+    InboxEvent,
+    InboxState,
+    LogPeriod,
+    LogSegment,
+    Notice,
+    NoticeState,
+    Order,
+    migrate,
+    open_engine,
+    reading,
+    scrub,
+    transaction,
+)
 from blocks.logs.segment import classes_of
 from blocks.office import Office
 from blocks.settings import Settings
@@ -31,6 +46,7 @@ from tasks.log_journal import note_log
 from tasks.log_periods import DESTROY, open_period, subject_of
 from tasks.obligations import fulfil
 
+_DOUBTFUL = "restored from a copy: it may have been sent or done since, a person decides"
 _LATE = timedelta(days=1)
 """A destruction noted so long before the copy may still not be in it: the ledger commits later than the key store."""
 
@@ -73,6 +89,8 @@ def preview(target: Office, name: str) -> RestoreView:
         customers=tuple(sorted(doomed.customers)),
         periods=_named(doomed.periods),
         found=(),
+        letters=0,
+        events=0,
         unknown_segments=0,
         done=False,
     )
@@ -91,6 +109,7 @@ def restore(target: Office, name: str, *, who: str, now: datetime) -> RestoreVie
     migrate(target.engine)
     unknown = _unknown_segments(target)
     with transaction(target.sessions) as session:
+        letters, events = _set_aside(session, target.settings.operator_email, now)
         doomed = _doomed(target, header)
         customers = _erase(session, doomed.customers)
         periods = _end_periods(session, doomed.periods)
@@ -102,6 +121,8 @@ def restore(target: Office, name: str, *, who: str, now: datetime) -> RestoreVie
             "customers": len(customers),
             "periods": len(periods),
             "found": len(found),
+            "letters": letters,
+            "events": events,
             "newest": newest or "",
             "behind": dict(behind),
             "unknown_segments": unknown,
@@ -114,6 +135,8 @@ def restore(target: Office, name: str, *, who: str, now: datetime) -> RestoreVie
         customers=customers,
         periods=_named(periods),
         found=_named(found),
+        letters=letters,
+        events=events,
         unknown_segments=unknown,
         done=True,
     )
@@ -152,15 +175,44 @@ def _period(name: str) -> tuple[str, date]:
     return classes, date.fromisoformat(day)
 
 
+def _set_aside(session: Session, operator: str, now: datetime) -> tuple[int, int]:
+    """What the copy had still to send and to work on may have been sent and done since: it waits for a person.
+
+    Letters to our own operator go: a person reads them. The answer is how many letters and how many events wait.
+    """
+    unsent = Notice.state.in_([NoticeState.QUEUED, NoticeState.SENDING]), Notice.recipient != operator
+    letters = session.execute(
+        update(Notice)
+        .where(*unsent)
+        .values(state=NoticeState.FAILED, settled_at=now, diagnostic=_DOUBTFUL)
+        .returning(Notice.id)
+    ).all()
+    unworked = InboxEvent.state.in_([InboxState.NEW, InboxState.CLAIMED])
+    events = session.execute(
+        update(InboxEvent)
+        .where(unworked)
+        .values(state=InboxState.PARKED, lease_owner=None, lease_until=None, outcome=_DOUBTFUL)
+        .returning(InboxEvent.id)
+    ).all()
+    return len(letters), len(events)
+
+
 def _erase(session: Session, customers: Mapping[int, datetime]) -> tuple[int, ...]:
     """Erase the customers that are there again. One who came after the destruction has the number of another."""
     erased = []
     for customer_id, at in sorted(customers.items()):
         row = session.get(Customer, customer_id)
-        if row is not None and row.created_at <= at:
+        if row is not None and row.created_at <= at and not _came_back(session, customer_id, at):
             erase(session, customer_id, at)
             erased.append(customer_id)
     return tuple(erased)
+
+
+def _came_back(session: Session, customer: int, at: datetime) -> bool:
+    """Whether a destruction was killed before it was done, and the customer came back: the tombstone is void."""
+    resumed = select(AccountEnding.id).where(AccountEnding.customer_id == customer, AccountEnding.resumed_at >= at)
+    ordered = select(Order.id).where(Order.customer_id == customer, Order.ordered_at > at)
+    return any(session.scalar(query.limit(1)) is not None for query in (resumed, ordered))
 
 
 def _end_periods(session: Session, periods: Mapping[tuple[str, date], datetime]) -> tuple[tuple[str, date], ...]:

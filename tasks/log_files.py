@@ -20,6 +20,7 @@ from blocks.logs.parquet import read_rows
 from blocks.logs.records import Sorting
 from blocks.logs.spool import erase
 from blocks.office import Office
+from tasks.log_clock import believe_clock
 from tasks.log_intake import Taken, check_residency, fingerprint_of, the_spool
 from tasks.log_journal import note_log
 from tasks.log_packing import Pack, Period, open_periods, period_keys
@@ -178,6 +179,8 @@ class _File:
         periods = {partition[:2] for _, (partition, _, _) in sorting.run(self._blocks())}
         sorting.close()
         check_residency(self.office, russian=sorting.russian)
+        if sorting.dropped:
+            believe_clock(self.office, now=seen_at)
         self.tell(f"{self.name}: {sorting.records} records are sound, {sorting.dropped} came too late")
         return Checked(sorting, periods, seen_at)
 

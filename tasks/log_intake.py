@@ -21,6 +21,7 @@ from blocks.logs.records import Sorting
 from blocks.logs.spool import Spool, hour_of, key_name
 from blocks.office import Office
 from blocks.terms.retention import ResidencyFacts, residency
+from tasks.log_clock import believe_clock
 from tasks.log_journal import note_log
 
 
@@ -50,6 +51,8 @@ def take_batch(office: Office, *, source: str, event_id: str, content: bytes, no
             return known
     sorting, pieces = _sorted(content, now)
     check_residency(office, russian=sorting.russian)
+    if sorting.dropped:
+        believe_clock(office, now=now)
     batch = {
         "source": source,
         "event_id": event_id,

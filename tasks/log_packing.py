@@ -23,6 +23,7 @@ from blocks.logs.gathering import Gathering, Piece
 from blocks.logs.records import Partition
 from blocks.logs.segment import Label, classes_of, partition_key, period_name, seal, unseal
 from blocks.office import Office
+from tasks.log_clock import believe_clock
 from tasks.log_journal import add_segment, note_log
 from tasks.log_periods import key_of, life_at, open_period
 from tasks.object_store import recognise
@@ -53,14 +54,19 @@ class Packed:
 
 
 def open_periods(session: Session, office: Office, periods: Iterable[Period], now: datetime) -> dict[Period, int]:
-    """The rows of periods that still take records, by period. Those that are destroyed, or due to be, do not."""
+    """The rows of periods that still take records, by period. Those that are destroyed, or due to be, do not.
+
+    Raises Transient where one seems due to be, but the clock is in doubt.
+    """
     rows: dict[Period, int] = {}
     for classes, day in sorted(periods):
         ordered = classes_of(classes)
-        if now < life_at(ordered, day, now).kept_until:
-            row = open_period(session, ordered, day, operator=office.settings.operator_email, now=now)
-            if row.destroyed_at is None:
-                rows[classes, day] = row.id
+        if now >= life_at(ordered, day, now).kept_until:
+            believe_clock(office, now=now)
+            continue
+        row = open_period(session, ordered, day, operator=office.settings.operator_email, now=now)
+        if row.destroyed_at is None:
+            rows[classes, day] = row.id
     return rows
 
 

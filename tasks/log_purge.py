@@ -8,17 +8,17 @@ is left, so that one object that cannot be deleted does not keep later days from
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound, Refused
-from blocks.ledger import LogJournal, LogPeriod, LogPurge, LogSegment, PurgeState, one_at_a_time, reading, transaction
+from blocks.ledger import LogPeriod, LogPurge, LogSegment, PurgeState, one_at_a_time, reading, transaction
 from blocks.logs.segment import Label, classes_of, partition_key
 from blocks.office import Office
-from blocks.terms.policy import RETENTION_POLICY
 from blocks.terms.purging import Hold, fate
+from tasks.log_clock import IDLE, PLANNED
 from tasks.log_holds import HOLDS, standing
 from tasks.log_journal import note_log
 from tasks.log_periods import DESTROY, subject_of
@@ -26,11 +26,7 @@ from tasks.log_plan import Plan, being_destroyed, plan_in
 from tasks.numbering import add_numbered, by_number
 from tasks.obligations import lift
 
-PLANNED, IDLE = "purge.planned", "purge.idle"
-"""Journal lines: each purge writes one of them when it begins, so that a pause shows."""
 _LOCK = "log purge"
-_TOLERANCE = timedelta(minutes=5)
-"""Clocks of several machines differ by less."""
 _KEYS = 5000
 
 
@@ -39,26 +35,6 @@ class PurgeIncident(Refused):
 
     def __init__(self, detail: str) -> None:
         super().__init__("incident", detail)
-
-
-def doubt_of_clock(office: Office, *, now: datetime) -> Refused | None:
-    """Why the clock is not believed, if it is not.
-
-    "clock": it stands before what was already recorded. "pause": more days than our policy allows have passed since
-    the last purge, so it may have jumped ahead, and what is still owed would be destroyed.
-    """
-    with reading(office.sessions) as session:
-        newest = session.scalar(select(func.max(LogJournal.at)))
-        purged = session.scalar(select(func.max(LogJournal.at)).where(LogJournal.kind.in_([PLANNED, IDLE])))
-        # Before the first purge the newest line counts, which is of the intake where there are logs.
-        last = purged or newest
-    if newest is not None and now < newest - _TOLERANCE:
-        return Refused("clock", f"the clock was set back: it is {now.isoformat()}, and {newest.isoformat()} has been")
-    allowed = timedelta(days=RETENTION_POLICY.on(now.date()).purge_pause_days)
-    if last is not None and now - last > allowed:
-        what = "purge" if purged else "entry of the journal"
-        return Refused("pause", f"the last {what} was at {last.isoformat()}: a person says whether the clock is right")
-    return None
 
 
 def unfinished(office: Office) -> list[str]:

@@ -36,6 +36,7 @@ from blocks.terms.ks import NoticeFacts, notice_counts
 from blocks.terms.qs_ending import ReceivedFacts, notice_received
 from tasks.documents import carried_by_mail
 from tasks.downloads import document_link, link_mark
+from tasks.erased import is_erased
 
 DOUBT = timedelta(minutes=10)
 MAX_ATTEMPTS = 110
@@ -284,6 +285,8 @@ def put_off(office: Office, notice_id: int, *, why: str, now: datetime) -> None:
     """A notice that cannot even be composed waits and is tried again, so that it does not keep the others back."""
     with transaction(office.sessions) as session:
         row = session.get_one(Notice, notice_id, with_for_update=True)
+        if row.state not in (NoticeState.QUEUED, NoticeState.SENDING):
+            return  # settled, or its recipient deleted, in between
         row.attempts, row.diagnostic = row.attempts + 1, why[:1000]
         row.state = NoticeState.FAILED if row.attempts >= MAX_ATTEMPTS else NoticeState.QUEUED
         row.next_try_at = now + timedelta(hours=1)
@@ -320,6 +323,8 @@ def _take_report(office: Office, report: DeliveryReport, now: datetime) -> bool:
         row = session.get(Notice, number, with_for_update=True)
         if row is None or row.state in (NoticeState.BOUNCED, NoticeState.FAILED):
             return False
+        if is_erased(row.recipient):
+            return False  # its reason would name the address again
         row.state = NoticeState.DELIVERED if report.delivered else NoticeState.BOUNCED
         row.diagnostic = report.diagnostic
         row.sent_at = row.sent_at or now

@@ -16,7 +16,7 @@ from blocks.terms.base import Deadline
 from blocks.terms.deadlines import local_date
 from blocks.terms.retention import LogClass, in_order, life, zone_of
 from flows import destruction
-from tasks import log_purge
+from tasks.log_clock import IDLE, PLANNED
 from tasks.log_journal import add_segment
 from tasks.log_periods import DESTROY, subject_of
 from tasks.object_store import recognise
@@ -117,7 +117,7 @@ def purge(
     office: Office, now: datetime, *, after_pause: bool = False, executor: str = "Ночной прогон"
 ) -> destruction.Outcome:
     """A purge at one moment. Of the first one a person said that its clock is right."""
-    first = not {log_purge.PLANNED, log_purge.IDLE} & {line.kind for line in every(office, LogJournal)}
+    first = not {PLANNED, IDLE} & {line.kind for line in every(office, LogJournal)}
     return destruction.purge(
         office,
         clock=lambda: now,

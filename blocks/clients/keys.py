@@ -122,9 +122,13 @@ class KeyStore:
         self._prove(doomed)
 
     def bury(self, name: str, *, now: datetime) -> None:
-        """Note that something else was destroyed, so that a restored ledger can be cleared of it again."""
+        """Note that something else was destroyed, so that a restored ledger can be cleared of it again.
+
+        Again, the later moment holds: what was noted and not done, and is done now, may be in copies made in between.
+        """
+        later = "ON CONFLICT (name) DO UPDATE SET at = max(at, excluded.at)"
         with self._writing() as database:
-            database.execute("INSERT OR IGNORE INTO tombstones VALUES (?, ?)", (name, _text(now)))
+            database.execute(f"INSERT INTO tombstones VALUES (?, ?) {later}", (name, _text(now)))  # noqa: S608
 
     def tombstones(self, prefix: str = "") -> dict[str, datetime]:
         """What was destroyed and when, by name, of the names that begin so."""
@@ -239,6 +243,8 @@ class KeyStore:
                 yield database
         except sqlite3.OperationalError as error:
             raise Transient(f"the key store did not answer: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise Refused("key_store", f"the key store's file is damaged: {error}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

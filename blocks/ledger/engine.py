@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from blocks.errors import Transient
 
 Sessions = sessionmaker[Session]
+_DEAD = re.compile(r"\D*[1-9]")
+"""How the detail of VACUUM FULL's report begins, in any language, when dead rows were kept for older snapshots."""
 
 
 def open_engine(url: str) -> Engine:
@@ -72,7 +75,9 @@ def transaction(sessions: Sessions) -> Iterator[Session]:
 def reading(sessions: Sessions) -> Iterator[Session]:
     """A consistent view of the ledger that waits for no writer and keeps none waiting. Raises Transient."""
     with _typed_errors(), sessions() as session:
-        session.connection(execution_options={"dogovor_reads": True})
+        # SQLite's transactions see one moment by themselves, PostgreSQL's each statement another one.
+        options = {"isolation_level": "REPEATABLE READ"} if session.get_bind().dialect.name == "postgresql" else {}
+        session.connection(execution_options={"dogovor_reads": True, **options})
         yield session
 
 
@@ -81,7 +86,7 @@ def scrub(engine: Engine, tables: Sequence[str]) -> None:
 
     SQLite overwrites them itself; what is left is the write-ahead log, which is taken in and cut to nothing.
     PostgreSQL: a plain VACUUM leaves them in the holes of its pages, so the tables are written anew. Raises Transient
-    when others keep the database busy for too long.
+    when others keep the database busy for too long, or still read what a row was before.
     """
     if engine.dialect.name == "sqlite":
         _cut_log(engine)
@@ -89,8 +94,16 @@ def scrub(engine: Engine, tables: Sequence[str]) -> None:
     with _typed_errors(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET lock_timeout = '30s'")
         preparer = connection.dialect.identifier_preparer
-        for table in tables:
-            connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {preparer.quote(table)}")
+        told: list[str] = []
+        raw: Any = connection.connection.driver_connection
+        raw.add_notice_handler(lambda notice: told.append(notice.message_detail or ""))
+        try:
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM (FULL, VERBOSE, ANALYZE) {preparer.quote(table)}")
+        finally:
+            connection.invalidate()  # not back to the pool, with its handler and its timeout
+    if any(_DEAD.match(one) for one in told):
+        raise Transient("others still read what was deleted: it was written anew with the rest")
 
 
 def _cut_log(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import zstandard
@@ -28,21 +29,14 @@ def lines_in(content: bytes) -> list[bytes]:
 
 def inflate(content: bytes, largest: int) -> bytes:
     """What a gzip body holds. Raises Refused: "unreadable", or "too_large" beyond `largest` bytes."""
-    parts: list[bytes] = []
-    left, rest = largest, content
-    while rest:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            parts.append(member.decompress(rest, left + 1))
-        except zlib.error:
-            raise Refused("unreadable", "the body is no gzip") from None
-        left -= len(parts[-1])
-        if left < 0:
-            raise Refused("too_large", f"the body holds more than {largest} bytes")
-        if not member.eof:
-            raise Refused("unreadable", "the body is cut off")
-        rest = member.unused_data
-    return b"".join(parts)
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(content)) as file:
+            inflated = file.read(largest + 1)
+    except (OSError, EOFError, zlib.error):
+        raise Refused("unreadable", "the body is no gzip, or it is cut off") from None
+    if len(inflated) > largest:
+        raise Refused("too_large", f"the body holds more than {largest} bytes")
+    return inflated
 
 
 def read_lines(path: Path) -> Iterator[list[bytes]]:

@@ -75,6 +75,7 @@ class RestoreView(Frozen):
 
     `counts` are rows by table in the copy. `customers` and `periods` were destroyed since the copy and are destroyed
     again. `found` are periods that only the key store knows: they get their rows back, so that they end in time.
+    `letters` to others than us and `events` of the inbox may have been sent and worked on since: a person decides.
     `unknown_segments` lie in the archive without a row. `newest` is the newest copy made after this one that opens, and
     `behind` how many more rows it holds, by table.
     """
@@ -86,6 +87,8 @@ class RestoreView(Frozen):
     customers: tuple[int, ...]
     periods: tuple[str, ...]
     found: tuple[str, ...]
+    letters: int
+    events: int
     unknown_segments: int
     newest: str | None
     behind: Mapping[str, int]

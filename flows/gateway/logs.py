@@ -46,7 +46,12 @@ def log_source(settings: Settings, body: bytes, headers: Mapping[str, str], now:
     The library of Standard Webhooks signs text alone; a compressed body is none.
     """
     stamp = headers.get("webhook-timestamp", "")
-    fresh = stamp.isdigit() and len(stamp) < 12 and abs(now.timestamp() - int(stamp)) <= _TOLERANCE.total_seconds()
+    fresh = (
+        stamp.isascii()
+        and stamp.isdigit()
+        and len(stamp) < 12
+        and abs(now.timestamp() - int(stamp)) <= _TOLERANCE.total_seconds()
+    )
     signed = b".".join((headers.get("webhook-id", "").encode(), stamp.encode(), body))
     given = [one.removeprefix("v1,") for one in headers.get("webhook-signature", "").split(" ")]
     for source, secrets in settings.order_sources.items() if fresh else ():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import mailbox
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from blocks.errors import NotFound, Refused, TermsViolated
+from blocks.errors import NotFound, Refused, TermsViolated, Transient
 from blocks.ledger import (
     Customer,
     Document,
@@ -31,7 +33,9 @@ from blocks.ledger import (
     reading,
     transaction,
 )
-from blocks.office import Office
+from blocks.office import Office, open_office
+from blocks.settings import Settings
+from flows import account_ends
 from flows.account_ends import plan_accounts, purge_accounts
 from tasks.account_deletion import erase
 from tasks.account_destruction import empty, tombstone
@@ -39,6 +43,7 @@ from tasks.account_endings import keep_account
 from tasks.account_facts import last_active
 from tasks.account_forms import KeepForm
 from tasks.log_journal import add_segment
+from tasks.notices import envelope_of, put_off, read_reports
 from tasks.order_forms import EventKind
 from tests.accounts import (
     EMAIL,
@@ -60,7 +65,7 @@ from tests.accounts import (
     states,
     talkative,
 )
-from tests.conftest import PaymentSandbox
+from tests.conftest import PaymentSandbox, close_office
 from tests.tickets import act, put_ticket
 from tests.work import (
     COMPANY,
@@ -234,6 +239,26 @@ def test_qs_8_3_registration_data_is_nowhere_in_the_ledger_afterwards(office: Of
         assert heap_with_marks(office) == {}
 
 
+def test_no_act_is_made_while_a_reader_keeps_what_was_erased_in_the_tables(
+    settings_for: Callable[..., Settings], ledger_url: str
+) -> None:
+    office = open_office(settings_for(ledger_url=ledger_url))
+    free_account(office)
+    leave(office)
+    with office.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    assert "pg_statistic" in heap_with_marks(office)
+    with reading(office.sessions) as session:
+        session.scalars(select(LogJournal)).all()
+        with pytest.raises(Transient, match="still read"):
+            purge_accounts(office, now=NEXT_RUN)
+    assert endings(office)[0].act_key is None
+    assert purge_accounts(office, now=NEXT_RUN + DAY).deleted == [1]
+    assert heap_with_marks(office) == {}
+    assert endings(office)[0].act_key is not None
+    close_office(office)
+
+
 def test_the_search_of_the_files_finds_what_is_there(office: Office) -> None:
     free_account(office)
     found = bytes_with_marks(office) if office.engine.dialect.name == "sqlite" else heap_with_marks(office)
@@ -311,6 +336,80 @@ def test_deleting_again_finds_nothing_and_a_restored_ledger_is_cleared_again(off
     with transaction(office.sessions) as session:
         assert erase(session, 1, NEXT_RUN).counts == {"customers": 1}
     assert rows_with_marks(office) == set()
+
+
+def test_a_report_that_comes_late_brings_no_address_back(office: Office, tmp_path: Path) -> None:
+    free_account(office)
+    leave(office)
+    box = mailbox.Maildir(tmp_path / "bounces", create=True)
+    told = office.settings.model_copy(update={"bounce_maildir": tmp_path / "bounces"})
+    reading_mail = Office(told, office.engine, office.sessions)
+    mine = [row.id for kind in ("order_received", "agreement_ends") for row in letters(office, kind)]
+    purge_accounts(office, now=NEXT_RUN)
+    for number in mine:
+        box.add(
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n"
+            "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.test\n"
+            f"Original-Envelope-Id: {envelope_of(office, number)}\n\n"
+            f"Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 no {EMAIL}\n\n--b--\n"
+        )
+    assert len(mine) == 2
+    put_off(office, mine[0], why=f"no letter for {NAME}", now=NEXT_RUN)
+    read_reports(reading_mail, now=NEXT_RUN + DAY)
+    assert list(reading_mail.bounces.unread() if reading_mail.bounces else ["?"]) == []
+    assert rows_with_marks(office) == set()
+
+
+def test_an_order_that_the_shop_sends_again_brings_nothing_back(office: Office) -> None:
+    free_account(office)
+    leave(office)
+    purge_accounts(office, now=NEXT_RUN)
+    put_order(office, "A-1", qs("free", 0), MARKED, NEXT_RUN + DAY)
+    put_order(office, "A-1", qs("free", 0), MARKED, NEXT_RUN + 2 * DAY)
+    drain(office, NEXT_RUN + 2 * DAY)
+    assert rows_with_marks(office) == set()
+    with reading(office.sessions) as session:
+        assert set(session.scalars(select(InboxEvent.state))) == {InboxState.DONE}
+        assert session.scalars(select(Customer.id)).all() == [1]
+
+
+@pytest.mark.clause("QS-8.3")
+def test_qs_8_3_who_orders_anew_after_the_end_was_recorded_is_not_deleted_with_it(
+    office: Office, sandbox: PaymentSandbox
+) -> None:
+    free_account(office)
+    leave(office)
+    number = paid_account(office, sandbox, END - DAY, order="P-2")
+    assert purge_accounts(office, now=NEXT_RUN).waiting == [1]
+    assert states(office) == [("terminated", None), ("active", None)]
+    assert customer(office).email == EMAIL
+    assert office.keys.tombstones("customer/") == {}
+    [told] = letters(office, "account_kept")
+    assert told.facts["reasons"] == [f"{number} was ordered after the end was put on record: keep the registration"]
+    keep_account(office, KeepForm(customer=EMAIL, reason="вернулся", operator="О. Петрова"), now=NEXT_RUN + MINUTE)
+    assert purge_accounts(office, now=NEXT_RUN + DAY).waiting == []
+
+
+def test_nobody_keeps_a_registration_whose_data_is_gone_and_its_act_is_still_made(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = free_account(office)
+    purge_accounts(office, now=NOTICE_DUE)
+    purge_accounts(office, now=NOTICE_DUE + 40 * DAY)
+    late = NOTICE_DUE + 200 * DAY
+
+    def killed(_office: Office) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(account_ends, "scrub_ledger", killed)
+    with pytest.raises(KeyboardInterrupt):
+        purge_accounts(office, now=late)
+    monkeypatch.undo()
+    with pytest.raises(Refused, match="destroyed already"):
+        keep_account(office, KeepForm(customer=number, reason="просил", operator="О. Петрова"), now=late)
+    traffic(office, late)  # records of before that come late
+    assert purge_accounts(office, now=late + DAY).deleted == [1]
+    assert endings(office)[-1].act_key == "account-destruction:1"
 
 
 def test_another_customer_keeps_everything(office: Office) -> None:

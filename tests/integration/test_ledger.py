@@ -27,6 +27,15 @@ def test_many_processes_may_migrate_at_once(office: Office) -> None:
         assert list(pool.map(lambda _: migrate(office.engine), range(4))) == [None] * 4
 
 
+def test_a_reader_sees_one_moment_however_long_it_reads(office: Office) -> None:
+    with reading(office.sessions) as session:
+        before = session.scalars(select(Customer.id)).all()
+        ordered(office, "L-1", qs("free", 0))
+        assert session.scalars(select(Customer.id)).all() == before == []
+    with reading(office.sessions) as session:
+        assert session.scalars(select(Customer.id)).all() == [1]
+
+
 @pytest.mark.parametrize("table", ["order_events", "account_entries"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET clause = 'KS-9'", "DELETE FROM {}"])
 def test_the_journals_cannot_be_altered(office: Office, table: str, change: str) -> None:

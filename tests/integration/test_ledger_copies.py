@@ -16,10 +16,13 @@ from blocks.errors import NotFound, Refused, Transient
 from blocks.ledger import (
     AccountEnding,
     Customer,
+    InboxEvent,
+    InboxState,
     LedgerCopy,
     LogJournal,
     LogPeriod,
     Notice,
+    NoticeState,
     Obligation,
     ObligationState,
     migrate,
@@ -32,11 +35,14 @@ from flows import runtime
 from reports.ledger_copies import copies_markdown, restore_markdown
 from reports.notices import compose
 from tasks import ledger_restore
-from tasks.account_deletion import erased_email
 from tasks.doctor import examine
+from tasks.erased import erased_email
+from tasks.inbox import put_event, ready
 from tasks.ledger_copies import back_up, check, key_of, made_at_of, new_name, object_of, scratch_of
 from tasks.ledger_expiry import copies, expire
 from tasks.ledger_restore import bare_office, preview, restore
+from tasks.notices import due_notices, queue
+from tasks.order_forms import EventKind
 from tests import copies_job
 from tests.full_ledger import MARKER, fill
 from tests.killing import lives
@@ -204,6 +210,27 @@ def end_agreement(office: Office, customer_id: int, ended: datetime, deleted: da
         session.add(AccountEnding(customer_id=customer_id, ended_at=ended, deleted_at=deleted, **told))
 
 
+def test_the_keys_of_old_copies_are_destroyed_in_time_while_the_store_of_objects_is_away(
+    sqlite_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = back_up(sqlite_office, who="test", now=NOW).name
+
+    def away(_prefix: str) -> None:
+        raise Transient("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_office.objects, "versions", away)
+        for early in (NOW, NOW.replace(microsecond=0) + 6 * DAY - INSTANT):
+            with pytest.raises(Transient):
+                expire(sqlite_office, now=early)
+        assert sqlite_office.keys.names("backup/") == [key_of(name)]
+        with pytest.raises(Transient):
+            expire(sqlite_office, now=NOW.replace(microsecond=0) + 6 * DAY)
+        assert sqlite_office.keys.names("backup/") == []
+        assert rows(sqlite_office, LedgerCopy)[0].gone_at is None
+    assert expire(sqlite_office, now=NOW + 7 * DAY).gone == [name]
+
+
 def test_the_nightly_run_ends_old_copies_even_when_the_new_one_fails(
     sqlite_office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +259,10 @@ def test_the_nightly_run_ends_old_copies_even_when_the_new_one_fails(
 def test_the_doctor_says_whether_copies_can_be_made(office: Office) -> None:
     found = {finding.part: finding for finding in examine(office, now=NOW)}
     assert found["copies of the ledger"].well
+    assert (found["objects"].well, found["keys"].well) == (True, True)
+    office.settings.key_store.write_bytes(b"no database" * 1000)
+    damaged = [finding.part for finding in examine(office, now=NOW) if not finding.well]
+    assert damaged == ["keys"]
     told = "SQLite" if office.engine.dialect.name == "sqlite" else "may create databases"
     assert told in found["copies of the ledger"].seen
 
@@ -319,6 +350,48 @@ def test_a_restored_ledger_is_as_it_was_and_is_cleared_again_of_what_was_destroy
     assert rows(target, LogJournal)[0].chain == rows(office, LogJournal)[0].chain
     assert MARKER not in restore_markdown(view)
     assert f"| {name} |" in copies_markdown(copies(target))
+
+
+def test_what_a_copy_had_still_to_send_and_to_do_waits_for_a_person(office: Office, target: Office) -> None:
+    operator = office.settings.operator_email
+    with transaction(office.sessions) as session:
+        for number, recipient in enumerate(("queued@example.test", "sending@example.test", operator)):
+            facts = {"name": "", "why": ""}
+            kind = "ledger_copy_failed"
+            queue(session, key=f"k{number}", kind=kind, agreement="", facts=facts, recipient=recipient, now=NOW)
+        session.flush()
+        sending = session.scalars(select(Notice).where(Notice.recipient == "sending@example.test")).one()
+        sending.state, sending.attempts = NoticeState.SENDING, 1
+        for name in ("new", "claimed"):
+            put_event(session, source="shop", event_id=name, kind=EventKind.ORDER, payload={"order": name}, now=NOW)
+    with transaction(office.sessions) as session:
+        event = session.scalars(select(InboxEvent).where(InboxEvent.event_id == "claimed")).one()
+        event.state, event.lease_owner, event.lease_until = InboxState.CLAIMED, "d", NOW
+    name = back_up(office, who="test", now=NOW).name
+    view = restore(target, name, who="test", now=NOW + DAY)
+    assert (view.letters, view.events) == (2, 2)
+    due = due_notices(target, now=NOW + 9 * DAY)
+    waiting = {row.id: row.recipient for row in rows(target, Notice) if row.state is NoticeState.FAILED}
+    assert set(waiting.values()) == {"queued@example.test", "sending@example.test"}
+    assert [one.facts for one in due if one.id not in waiting]
+    assert not [one for one in due if one.id in waiting]
+    assert ready(target.sessions, now=NOW + 9 * DAY) == 0
+    assert {row.state for row in rows(target, InboxEvent)} == {InboxState.PARKED}
+    assert "2 letters and 2 events" in restore_markdown(view)
+
+
+def test_a_tombstone_of_a_destruction_that_was_never_done_erases_nobody_who_came_back(
+    office: Office, target: Office
+) -> None:
+    customers = [add_customer(office, f"{one}@example.test", at=NOW - 9 * DAY) for one in ("back", "gone later")]
+    for one in customers:
+        office.keys.bury(f"customer/{one}", now=NOW - timedelta(hours=3))
+        with transaction(office.sessions) as session:
+            ended = {"opened_at": NOW - 2 * DAY, "ended_at": NOW - DAY, "resumed_at": NOW - timedelta(hours=2)}
+            session.add(AccountEnding(customer_id=one, clause="QS-8.3", why="", who="", **ended))
+    name = back_up(office, who="test", now=NOW).name
+    office.keys.bury(f"customer/{customers[1]}", now=NOW + DAY)
+    assert restore(target, name, who="test", now=NOW + 2 * DAY).customers == (customers[1],)
 
 
 def test_a_restore_killed_before_it_destroyed_again_goes_on_when_run_again(

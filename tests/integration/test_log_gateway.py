@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from blocks.ledger import InboxEvent, LogBatch
+from blocks.logs.json_lines import inflate
 from blocks.office import Office
-from flows.gateway.logs import MAX_BATCH, MAX_INFLATED
+from flows.gateway.logs import MAX_BATCH, MAX_INFLATED, log_source
+from flows.gateway.webhooks import Forged
 from tests.conftest import ORDER_SECRET
 from tests.gateway_server import gateway, signed
 from tests.log_work import batch, lines_of, record, rows, seal_all
@@ -91,6 +93,16 @@ def test_a_forged_batch_is_refused_before_it_is_read(http: httpx.Client, office:
     status, answer = post(http, BODY, forged()[how])
     assert (status, answer["error"]) == (401, "signature")
     assert not rows(office, LogBatch)
+
+
+def test_a_time_in_other_digits_is_forged(office: Office) -> None:
+    with pytest.raises(Forged):
+        log_source(office.settings, BODY, headers(BODY) | {"webhook-timestamp": "\u00b2"}, datetime.now(UTC))
+
+
+@pytest.mark.timeout(60)
+def test_a_body_of_very_many_empty_members_takes_time_by_its_length_alone() -> None:
+    assert inflate(gzip.compress(b"") * 400_000 + gzip.compress(BODY), MAX_INFLATED) == BODY
 
 
 def test_what_is_no_batch_is_refused_without_telling_of_its_content(http: httpx.Client, office: Office) -> None:

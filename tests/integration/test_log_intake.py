@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,13 @@ from blocks.logs.spool import Spool
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tasks import log_intake, log_packing
+from tasks.log_clock import IDLE
+from tasks.log_files import take_drops
 from tasks.log_intake import Taken
+from tasks.log_journal import note_log
 from tasks.log_periods import key_of
 from tests.conftest import close_office
-from tests.log_work import DAY, HOUR, NOW, lines_of, opened, record, rows, seal_all, states, take
+from tests.log_work import DAY, HOUR, NOW, batch, lines_of, opened, record, rows, seal_all, silent, states, take
 
 MARKER = b"MARKER-of-content"
 
@@ -105,9 +108,35 @@ def test_qs_3_8_3_personal_data_of_russian_citizens_go_only_into_an_archive_decl
         close_office(declared)
 
 
+def purged_at(office: Office, now: datetime) -> None:
+    """A purge looked and found nothing: the clock of that moment is right."""
+    with transaction(office.sessions) as session:
+        note_log(session, kind=IDLE, about="logs", who="test", now=now)
+
+
+@pytest.mark.clause("QS-3.5.3a")
+def test_qs_3_5_3a_what_seems_too_late_is_kept_while_the_clock_is_in_doubt(office: Office) -> None:
+    take(office, [young := record(1, **{"class": "qs-payload"})])
+    ahead = NOW + 200 * DAY
+    with pytest.raises(Transient, match="a person says whether the clock is right"):
+        seal_all(office, ahead)
+    with pytest.raises(Transient, match="seem to come after their term"):
+        take(office, [record(2, **{"class": "qs-payload"})], "evt-2", ahead)
+    office.settings.log_drops.mkdir(parents=True, exist_ok=True)
+    dropped = office.settings.log_drops / "a.jsonl"
+    dropped.write_bytes(batch([third := record(3, **{"class": "qs-payload"})]))
+    with pytest.raises(Transient):
+        take_drops(office, now=ahead, tell=silent)
+    assert dropped.exists()
+    seal_all(office)
+    take_drops(office, now=NOW, tell=silent)
+    assert lines_of(office) == Counter([young, third])
+
+
 @pytest.mark.clause("QS-3.5.3a")
 def test_qs_3_5_3a_records_whose_life_is_over_are_counted_and_never_stored(office: Office) -> None:
     old = record(1, ended_at=NOW - 200 * DAY, **{"class": "qs-payload"})
+    purged_at(office, NOW)
     assert take(office, [old, record(2)]) == Taken(1, 1)
     assert take(office, [old], "only-late") == Taken(0, 1)
     assert states(office) == ["spooled", "sealed"]
@@ -179,6 +208,7 @@ def test_a_period_destroyed_while_its_records_are_being_packed_gets_no_segment(
 
 def test_what_waits_past_its_life_is_dropped_when_it_is_packed(office: Office) -> None:
     take(office, [record(1, **{"class": "qs-payload"})])
+    purged_at(office, NOW + 200 * DAY)
     assert (seal_all(office, NOW + 200 * DAY).dropped, states(office)) == (1, ["sealed"])
     assert not rows(office, LogPeriod)
     assert not office.keys.names("period/")

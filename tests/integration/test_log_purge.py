@@ -33,6 +33,7 @@ from blocks.office import Office
 from blocks.terms.retention import LogClass
 from flows import destruction
 from tasks import log_packing, log_purge
+from tasks.log_clock import doubt_of_clock
 from tasks.log_forms import HoldForm, ReleaseForm
 from tasks.log_holds import place, release
 from tasks.log_journal import add_segment
@@ -397,7 +398,7 @@ def test_the_very_first_purge_does_not_believe_a_clock_far_ahead_of_the_intake(o
     name = sealed(office, "a")
     allowed = SEALED + 3 * DAY
     for now, doubted in ((allowed, False), (allowed + INSTANT, True), (DUE + 99 * DAY, True)):
-        doubt = log_purge.doubt_of_clock(office, now=now)
+        doubt = doubt_of_clock(office, now=now)
         assert (doubt.reason if doubt else None) == ("pause" if doubted else None)
     with pytest.raises(Refused, match="last entry of the journal"):
         destruction.purge(office, clock=lambda: DUE, executor="x", after_pause=False, tell=lambda _what, _percent: None)

@@ -110,6 +110,22 @@ def test_order_sources_have_names_of_their_own_and_long_secrets(tmp_path: Path, 
         Settings.model_validate({"home": tmp_path, "order_sources": sources})
 
 
+@pytest.mark.parametrize(
+    "half",
+    [
+        {"s3_access_key": "a", "s3_secret_key": "b"},
+        {"s3_endpoint": "http://127.0.0.1:9"},
+        {"s3_bucket": "logs", "s3_access_key": "a"},
+        {"s3_bucket": "logs", "s3_secret_key": "b"},
+    ],
+)
+def test_a_bucket_is_named_whole_or_not_at_all(tmp_path: Path, half: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="S3_"):
+        Settings.model_validate({"home": tmp_path, **half})
+    whole = {"s3_bucket": "logs", "s3_access_key": "a", "s3_secret_key": "b", **half}
+    assert Settings.model_validate({"home": tmp_path, **whole}).s3_bucket == "logs"
+
+
 def test_no_secret_shows_in_the_settings(tmp_path: Path) -> None:
     settings = Settings.model_validate(
         {"home": tmp_path, "order_sources": {"shop": [ORDER_SECRET]}, "yookassa_secret": "top", "master_key": "cd" * 32}
