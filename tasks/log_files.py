@@ -13,12 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.clients.objects import Version
+from blocks.durable import erase
 from blocks.errors import Refused
 from blocks.ledger import LogBatch, LogBatchState, reading, transaction
 from blocks.logs.json_lines import read_lines
 from blocks.logs.parquet import read_rows
 from blocks.logs.records import Sorting
-from blocks.logs.spool import erase
 from blocks.office import Office
 from tasks.log_clock import believe_clock
 from tasks.log_intake import Taken, check_residency, fingerprint_of, the_spool

@@ -29,6 +29,7 @@ from blocks.logs.segment import classes_of, classes_text
 from blocks.office import Office
 from blocks.terms.base import Deadline
 from blocks.terms.deadlines import local_date
+from blocks.terms.people import same_person
 from blocks.terms.policy import RETENTION_POLICY
 from blocks.terms.purging import Hold
 from blocks.terms.retention import in_order, life
@@ -116,7 +117,7 @@ def release(office: Office, form: ReleaseForm, *, now: datetime) -> int:
         row = by_number(session, LogHold, form.hold, lock=True)
         if not _hold(row).stands(now):
             raise Refused("released", f"{row.number} does not stand any more")
-        if _known_as(row.person) == _known_as(form.person):
+        if same_person(row.person, form.person):
             raise Refused("same_person", f"{row.number} was placed by {row.person}: another person releases it")
         row.released_at, row.released_by, row.release_why = now, form.person, form.why
         session.flush()
@@ -250,10 +251,6 @@ def _scope(row: LogHold) -> dict[str, object]:
         "day_to": row.day_to.isoformat(),
         "until": row.until.isoformat() if row.until else "",
     }
-
-
-def _known_as(person: str) -> str:
-    return " ".join(person.casefold().split())
 
 
 def _tell(

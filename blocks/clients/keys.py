@@ -23,6 +23,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from blocks.durable import erase, sync
 from blocks.errors import NotFound, Refused, Transient
 
 _NONCE = 12
@@ -155,13 +156,13 @@ class KeyStore:
         with closing(sqlite3.connect(draft, isolation_level=None)) as database:
             database.execute("DELETE FROM place")  # a store that is restored elsewhere has its copies elsewhere
         draft.chmod(0o600)
-        _sync(draft)
+        sync(draft)
         draft.replace(fresh)
-        _sync(self._copies)
+        sync(self._copies)
         for old in [*self._copies.glob("keys-*.sqlite3"), *self._copies.glob(".keys-*")]:
             if old != fresh:
-                _overwrite(old)
-        _sync(self._copies)
+                erase(old)
+        sync(self._copies)
         return fresh
 
     def copied_names(self) -> tuple[int, set[str]]:
@@ -195,8 +196,8 @@ class KeyStore:
             if not found:
                 found = secrets.token_hex(16)
                 file.write_text(found)
-                _sync(file)
-                _sync(self._copies)
+                sync(file)
+                sync(self._copies)
             with self._writing() as database:
                 database.execute("INSERT OR IGNORE INTO place VALUES (?)", (found,))
         elif found != known:
@@ -269,23 +270,5 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _overwrite(path: Path) -> None:
-    """Overwrite a file with zeros, then remove it."""
-    with path.open("r+b") as file:
-        file.write(bytes(path.stat().st_size))
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()
-
-
-def _sync(path: Path) -> None:
-    """Make a file's or a directory's state durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -24,7 +24,8 @@ from sqlalchemy.pool import NullPool
 from blocks.clients import postgres_tools
 from blocks.clients.frames import FrameReader, FrameWriter
 from blocks.clients.ledger_tally import Tally, holding_rows, tally
-from blocks.clients.scratch import overwrite, private_file
+from blocks.clients.scratch import private_file
+from blocks.durable import erase
 from blocks.errors import Refused, Transient
 from blocks.terms.base import Frozen, Moment
 
@@ -212,7 +213,7 @@ def _dump(connection: Connection, folder: Path) -> Iterator[bytes]:
             while piece := file.read(_PIECE):
                 yield piece
     finally:
-        overwrite(plain)
+        erase(plain)
 
 
 def _backup(source: sqlite3.Connection, target: Path) -> None:
@@ -244,7 +245,7 @@ def _sqlite_file(pieces: Iterator[bytes], folder: Path) -> Iterator[Path]:
             raise Refused("copy_differs", "the restored file is not a sound SQLite database")
         yield path
     finally:
-        overwrite(path)
+        erase(path)
 
 
 def _into_sqlite(file: Path, engine: Engine) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blocks.clients.objects import LOCKED, Version, checked_name, checked_prefix
+from blocks.durable import sync
 from blocks.errors import NotFound, Refused, Transient
 
 # A file stands where a folder is asked for, or a folder where a file is: no such object either.
@@ -91,7 +92,7 @@ class DirectoryObjects:
                 if _unlinked(self._until(name)):
                     self._drop_empty(self._until(name).parent)
             for folder in folders:
-                _sync(folder)
+                sync(folder)
             for folder in folders:
                 self._drop_empty(folder)
         return stayed
@@ -106,7 +107,7 @@ class DirectoryObjects:
                 if on:
                     self._write(mark, b"")
                 elif _unlinked(mark):
-                    _sync(mark.parent)
+                    sync(mark.parent)
                     self._drop_empty(mark.parent)
 
     def check(self) -> str:
@@ -135,7 +136,7 @@ class DirectoryObjects:
                 # The lock comes first: a kill between the two leaves no object without it.
                 self._lock(name, [moment for moment in (keep_until, locked and self._kept_until(name)) if moment])
                 draft.replace(path)
-                _sync(path.parent)
+                sync(path.parent)
 
     def _lock(self, name: str, moments: Sequence[datetime]) -> None:
         """Until the latest of those moments; the lock of an object that is no more is taken away."""
@@ -170,7 +171,7 @@ class DirectoryObjects:
             file.flush()
             os.fsync(file.fileno())
             draft.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
 
     @contextmanager
     def _draft(self) -> Iterator[tuple[BinaryIO, Path]]:
@@ -221,15 +222,7 @@ def _make_folder(path: Path) -> None:
     if not path.is_dir():
         _make_folder(path.parent)
         path.mkdir(exist_ok=True)
-        _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path.parent)
 
 
 def _unlinked(path: Path) -> bool:

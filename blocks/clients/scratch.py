@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from blocks.durable import erase
 from blocks.errors import Transient
 
 _PIECE = bytes(1 << 20)
@@ -38,18 +38,7 @@ def sweep(folder: Path) -> None:
     """Overwrite and remove every file of the folder but its lock."""
     for path in folder.iterdir():
         if path.name != _LOCK:
-            overwrite(path)
-
-
-def overwrite(path: Path) -> None:
-    """Overwrite a file with zeros, then remove it."""
-    left = path.stat().st_size
-    with path.open("r+b") as file:
-        while left > 0:
-            left -= file.write(_PIECE[: min(left, len(_PIECE))])
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()
+            erase(path)
 
 
 def private_file(path: Path) -> Path:

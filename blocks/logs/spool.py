@@ -17,6 +17,7 @@ from pathlib import Path
 
 import orjson
 
+from blocks.durable import erase, sync
 from blocks.errors import NotFound, Transient
 from blocks.logs.gathering import Piece
 from blocks.logs.records import Partition
@@ -24,7 +25,6 @@ from blocks.logs.segment import Label, seal, unseal
 
 _SUFFIX = ".batch"
 _LENGTH = 4
-_ZEROS = bytes(1 << 20)
 
 
 def hour_of(now: datetime) -> str:
@@ -62,7 +62,7 @@ class Spool:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._root / name)
-            _sync(self._root)
+            sync(self._root)
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise Transient(f"the spool takes nothing: {error.strerror}") from error
@@ -96,7 +96,7 @@ class Spool:
             path.unlink()
         for name in names:
             (self._root / name).unlink(missing_ok=True)
-        _sync(self._root)
+        sync(self._root)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -149,18 +149,6 @@ class Spool:
             os.close(descriptor)
 
 
-def erase(path: Path) -> None:
-    """Overwrite a file with zeros, then remove it. What a disk or file system keeps of before is beyond our reach."""
-    with path.open("r+b") as file:
-        left = path.stat().st_size
-        while left > 0:
-            left -= file.write(_ZEROS[: min(left, len(_ZEROS))])
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()
-    _sync(path.parent)
-
-
 def _label(name: str, part: str) -> Label:
     return Label(name, "spool", date.fromisoformat(hour_in(name)[:10]), part)
 
@@ -190,13 +178,5 @@ def _locked(path: Path, kind: int) -> Iterator[None]:
         except BlockingIOError:
             raise Transient("another packing is at work") from None
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from blocks.clients.scratch import overwrite, private_file, scratch
+from blocks.clients.scratch import private_file, scratch
+from blocks.durable import erase
 from blocks.errors import Transient
 
 
@@ -51,6 +52,6 @@ def test_a_file_is_overwritten_before_it_is_removed(tmp_path: Path) -> None:
     path, link = tmp_path / "plain", tmp_path / "seen"
     path.write_bytes(b"secret" * 500_000)
     link.hardlink_to(path)
-    overwrite(path)
+    erase(path)
     assert not path.exists()
     assert link.read_bytes() == bytes(3_000_000)

@@ -1,0 +1,29 @@
+"""Files whose state survives a power cut, and files that are gone for good as far as a file system lets them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_ZEROS = bytes(1 << 20)
+
+
+def sync(path: Path) -> None:
+    """Make the state of a file or a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def erase(path: Path) -> None:
+    """Overwrite a file with zeros, then remove it. What a disk or file system keeps of before is beyond our reach."""
+    with path.open("r+b") as file:
+        left = path.stat().st_size
+        while left > 0:
+            left -= file.write(_ZEROS[: min(left, len(_ZEROS))])
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    sync(path.parent)
