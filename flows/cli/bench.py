@@ -94,12 +94,14 @@ def bench_revenue_command(
 @app.command("bench-retention")
 def bench_retention_command(
     megabytes: Annotated[int, typer.Option(help="Log records of 1 KiB to seal")] = 256,
-    records: Annotated[int, typer.Option(help="Records that the peer's DELETE destroys")] = 1_000_000,
-    objects: Annotated[int, typer.Option(help="Objects to destroy in the bucket, where one is configured")] = 10_000,
+    records: Annotated[int, typer.Option(help="Records to destroy, ours and the peer's")] = 1_000_000,
+    objects: Annotated[
+        int, typer.Option(help="Partitions they lie in; objects of the bucket, if there is one")
+    ] = 10_000,
 ) -> None:
     """Sealing, destroying a class-day and destroying objects, each beside peers that do the same on the same data."""
     from blocks.settings import load_settings
-    from flows.cli.bench_retention import key_destruction, object_destruction, sealing
+    from flows.cli.bench_retention import key_destruction, object_destruction, sealing, whole_purge
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
@@ -107,8 +109,14 @@ def bench_retention_command(
     settings = load_settings()
     typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory(prefix="dogovor-bench-") as folder:
-        for row in (*sealing(megabytes), *key_destruction(Path(folder), records)):
-            typer.echo(str(row._asdict()))
+        for part in (
+            sealing(megabytes),
+            key_destruction(Path(folder), records),
+            whole_purge(Path(folder) / "tenth", records // 10, objects // 10),
+            whole_purge(Path(folder) / "whole", records, objects),
+        ):
+            for row in part:
+                typer.echo(str(row._asdict()))
         if not settings.s3_bucket:
             say("no bucket is configured: its part is left out")
             return

@@ -25,9 +25,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from blocks.clients.keys import KeyStore, LocalKek
 from blocks.clients.objects import Objects, Version
 from blocks.logs.segment import RAW_BYTES, Label, partition_key, period_name, seal, unseal
-from blocks.office import bucket
+from blocks.office import bucket, open_office
 from blocks.settings import Settings
 from blocks.terms.retention import LogClass
+from flows.destruction import purge
+from tasks.log_files import take_drops
 
 DAY = date(2026, 5, 22)
 NOW = datetime(2026, 11, 23, 0, 30, tzinfo=UTC)
@@ -147,6 +149,30 @@ def _deleted(path: Path, count: int) -> list[float]:
             database.execute("VACUUM")
     path.unlink()
     return taken
+
+
+def whole_purge(folder: Path, records: int, partitions: int) -> Iterator[Row]:
+    """A dropped file of short records of ten days, sealed by (day, project); then all of it destroyed and proven."""
+    home = folder / "home"
+    office = open_office(Settings(home=home, s3_bucket="", s3_endpoint="", s3_access_key="", s3_secret_key=None))
+    taken_at, days = datetime(2026, 11, 22, 9, tzinfo=UTC), 10
+    office.settings.log_drops.mkdir(parents=True)
+    with (office.settings.log_drops / "drop.jsonl").open("w") as file:
+        for number in range(records):
+            ended = (taken_at - timedelta(days=1 + number % days)).isoformat()
+            project = number // days % (partitions // days)
+            file.write(
+                f'{{"class":"qs-payload","project":"p-{project}","ended_at":"{ended}","residency":"none","n":{number}}}\n'
+            )
+    with _measured() as taken:
+        take_drops(office, now=taken_at, tell=lambda _what: None)
+    yield _row(f"ours: {records:,} short records sealed into {partitions:,} segments, fsync each", taken, "")
+    after = datetime(2027, 5, 22, 0, 30, tzinfo=UTC)
+    with _measured() as taken:
+        done = purge(office, clock=lambda: after, executor="bench", after_pause=True, tell=lambda _what, _done: None)
+    figure = f"{done.keys} keys, {partitions:,} objects, act and annex"
+    yield _row("ours: the same destroyed, read back, put into an act", taken, figure)
+    office.engine.dispose()
 
 
 def object_destruction(settings: Settings, count: int, folder: Path, say: Callable[[str], None]) -> Iterator[Row]:
