@@ -22,10 +22,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import sessionmaker
 from standardwebhooks import Webhook
 
-from blocks.ledger import Document, LogPeriod, Notice, Sessions, Work, open_engine, reading
-from blocks.terms.retention import LogClass, day_of, life
+from blocks.ledger import Notice, Sessions, Work, open_engine, reading
 from blocks.terms.views import OrderStory
 from blocks.terms.zones import MOSCOW
+from flows.cli.demo_logs import logs_of_half_a_year
 from flows.cli.demo_stack import DemoStack
 from flows.stack import Say
 from tasks.stories import order_numbers, story_of
@@ -182,7 +182,7 @@ def _play(demo: Demo) -> dict[str, Any]:
         demo.wait_state(order, "completed")
     stories = {order: demo.story(order) for order in ORDERS}
     saturday = _saturday(demo)
-    logs = _logs(demo)
+    logs = logs_of_half_a_year(demo)
     well = (
         set(accepted.values()) == {202}
         and (repeated, forged) == (202, 401)
@@ -227,36 +227,6 @@ def _saturday(demo: Demo) -> dict[str, Any]:
         }
     demo.say(f"{number} on {day:%d.%m.%Y}, rehearsed: " + ", ".join(f"{w}: {s}" for w, s in found["works"].items()))
     return found
-
-
-def _logs(demo: Demo) -> dict[str, Any]:
-    """Log records taken and sealed; half a year later, rehearsed, a day of payload dies and its metadata lives."""
-    ended = datetime.now(UTC) - timedelta(minutes=5)
-    common = {"project": "chat-1", "ended_at": ended.isoformat(), "residency": "RU"}
-    records = [{"class": kind, **common, "n": n} for kind in ("qs-payload", "qs-metadata") for n in range(500)]
-    status = demo.post_logs("evt-logs-1", records)
-    sealed = demo.command("logs", "seal")
-    after = life([LogClass.PAYLOAD], day_of([LogClass.PAYLOAD], ended), today=ended.date()).kept_until
-    at = ("--as-of", (after + timedelta(hours=3, minutes=30)).isoformat())
-    plan = demo.command("logs", "purge", "--dry-run", *at)
-    told = demo.command("logs", "purge", "--yes", "--person", "О. Петрова", *at)
-    with reading(demo.sessions) as session:
-        days = session.execute(select(LogPeriod.classes, LogPeriod.destroyed_at)).all()
-        acts = session.execute(select(Document.file_name, Document.sha256).where(Document.key.like("LP-%"))).all()
-    died = {classes: moment.isoformat() if moment else "lives" for classes, moment in days}
-    verified = demo.command("logs", "verify", "--archive")
-    demo.say(f"logs: {sealed}; half a year later, rehearsed: {told}")
-    archive = demo.stack.home / "archive"
-    return {
-        "sealed": sealed,
-        "died": died,
-        "documents": {name: str(archive / sha256[:2] / sha256) for name, sha256 in acts},
-        "well": status == 202
-        and "qs-payload" in plan
-        and died["qs-payload"] != "lives" == died["qs-metadata"]
-        and len(acts) == 2
-        and "nothing is wrong" in verified,
-    }
 
 
 def _row(demo: Demo, order: str, story: OrderStory) -> dict[str, Any]:
