@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from blocks.errors import Transient
 
 Sessions = sessionmaker[Session]
+_PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "recursive_triggers=ON")
 _DEAD = re.compile(r"\D*[1-9]")
 """How the detail of VACUUM FULL's report begins, in any language, when dead rows were kept for older snapshots."""
 
@@ -26,7 +27,8 @@ def open_engine(url: str) -> Engine:
     """An engine for a ledger or directory URL.
 
     SQLite: write transactions begin IMMEDIATE, so that two writers queue instead of failing at commit; a commit is on
-    disk when it returns (synchronous=FULL); deleted content is overwritten (secure_delete).
+    disk when it returns (synchronous=FULL); deleted content is overwritten (secure_delete); REPLACE is a delete to the
+    triggers that forbid one (recursive_triggers).
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -38,7 +40,7 @@ def open_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

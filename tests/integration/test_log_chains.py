@@ -129,14 +129,23 @@ def test_the_database_itself_refuses_to_alter_or_delete_either_chain(office: Off
     assert faults(office) == ()
 
 
-def test_postgresql_refuses_to_empty_the_journal_at_a_stroke(
-    settings_for: Callable[..., Settings], ledger_url: str
+@pytest.mark.parametrize("table", ["log_journal", "log_segments", "log_periods", "log_purges"])
+def test_postgresql_refuses_to_empty_a_table_at_a_stroke(
+    settings_for: Callable[..., Settings], ledger_url: str, table: str
 ) -> None:
     opened = open_office(settings_for(ledger_url=ledger_url))
     fill(opened)
-    with pytest.raises(DBAPIError, match="append-only"):
-        run(opened, "TRUNCATE log_journal")
+    with pytest.raises(DBAPIError, match=r"append-only|not deleted"):
+        run(opened, f"TRUNCATE {table} CASCADE")
     close_office(opened)
+
+
+@pytest.mark.parametrize("table", TRIGGERS)
+def test_sqlite_refuses_to_replace_a_row_of_either_chain(sqlite_office: Office, table: str) -> None:
+    fill(sqlite_office)
+    with pytest.raises(DBAPIError, match=r"append-only|not deleted"):
+        run(sqlite_office, f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} WHERE id = 2")
+    assert faults(sqlite_office) == ()
 
 
 @pytest.mark.clause("QS-3.5.4")

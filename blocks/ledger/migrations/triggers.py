@@ -41,6 +41,21 @@ def refuse(table: str, name: str, change: str, when: str, message: str) -> None:
     )
 
 
+def keep_rows(table: str, message: str) -> None:
+    """Refuse to delete a row, or to empty the table at a stroke."""
+    if op.get_context().dialect.name != "postgresql":
+        refuse(table, f"{table}_stay", "DELETE", "TRUE", message)
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_stay() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{message}'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_stay BEFORE DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_stay()"
+    )
+
+
 def allow_blanking(table: str, texts: Sequence[str], others: Sequence[str]) -> None:
     """Let an update of an append-only table empty its texts, and change nothing else of a row.
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 import blocks.ledger.types
-from blocks.ledger.migrations.triggers import allow_blanking, forbid_changes, refuse
+from blocks.ledger.migrations.triggers import allow_blanking, forbid_changes, keep_rows, refuse
 
 revision = "0004"
 down_revision = "0003"
@@ -227,12 +227,13 @@ def upgrade() -> None:
     distinct = "IS DISTINCT FROM" if op.get_context().dialect.name == "postgresql" else "IS NOT"
     changed = " OR ".join(f"NEW.{column} {distinct} OLD.{column}" for column in SEALED)
     refuse("log_segments", "log_segments_stand", "UPDATE", f"{changed} OR OLD.gone_at IS NOT NULL", "a segment stands")
-    refuse("log_segments", "log_segments_stay", "DELETE", "OLD.id IS NOT NULL", "a segment is not deleted")
+    keep_rows("log_segments", "a segment is not deleted")
     revived = f"OLD.destroyed_at IS NOT NULL AND NEW.destroyed_at {distinct} OLD.destroyed_at"
     refuse("log_periods", "log_periods_stand", "UPDATE", revived, "a destroyed period stays so")
     proven = "OLD.state = 'proven'"
     refuse("log_purges", "log_purges_stand", "UPDATE", proven, "a proven destruction stands")
-    refuse("log_purges", "log_purges_stay", "DELETE", "OLD.id IS NOT NULL", "a destruction is not deleted")
+    keep_rows("log_purges", "a destruction is not deleted")
+    keep_rows("log_periods", "a period is not deleted")
 
 
 def downgrade() -> None:
