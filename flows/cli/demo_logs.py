@@ -24,7 +24,7 @@ def logs_of_half_a_year(demo: Demo) -> dict[str, Any]:
     after = life([LogClass.PAYLOAD], day_of([LogClass.PAYLOAD], ended), today=ended.date()).kept_until
     at = ("--as-of", (after + timedelta(hours=3, minutes=30)).isoformat())
     plan = demo.command("logs", "purge", "--dry-run", *at)
-    told = demo.command("logs", "purge", "--yes", "--person", "О. Петрова", *at)
+    told = demo.command("logs", "purge", "--yes", "--person", "О. Петрова", "--after-pause", *at)
     with reading(demo.sessions) as session:
         days = session.execute(select(LogPeriod.classes, LogPeriod.destroyed_at)).all()
         acts = session.execute(select(Document.file_name, Document.sha256).where(Document.key.like("LP-%"))).all()

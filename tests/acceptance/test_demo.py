@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.xdist_group("demo")
+@pytest.mark.xdist_group("stack")
 @pytest.mark.timeout(280)
 def test_the_demo_ends_by_itself_with_everything_done() -> None:
     done = subprocess.run(
