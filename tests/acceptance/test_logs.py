@@ -80,7 +80,8 @@ def test_qs_3_5_3a_a_days_logs_are_read_under_a_grant_and_die_on_their_day(
     assert wait_run(stack, run, "Completed") == "Completed"
     assert DOOMED in demo.command("logs", "read", "--grant", grant, "--day", str(day))
     done("show-log-journal")
-    picture(stack, f"artifacts/artifact/{artifact(stack, 'log-journal')['id']}", tmp_path / "journal.png")
+    seen = artifact(stack, "log-journal")["latest_id"]
+    picture(stack, f"artifacts/artifact/{seen}", tmp_path / "journal.png", shows=grant)
     done("revoke-log-access", form={"grant": grant, "operator": "О. Петрова", "reason": "жалоба закрыта"})
 
     hold = {"person": "Анна Примерова", "why": "запрос суда 12/26", "project": "court"}
@@ -92,7 +93,8 @@ def test_qs_3_5_3a_a_days_logs_are_read_under_a_grant_and_die_on_their_day(
     at = (life(PAYLOAD, day, today=day).kept_until + timedelta(hours=3, minutes=30)).isoformat()
     done("purge-logs", as_of=at)
     assert read_by(stack.home, stolen)[1] == {DOOMED, HELD}, "by hand it is a dry run"
-    picture(stack, f"artifacts/artifact/{artifact(stack, 'purge-plan')['id']}", tmp_path / "plan.png")
+    seen = artifact(stack, "purge-plan")["latest_id"]
+    picture(stack, f"artifacts/artifact/{seen}", tmp_path / "plan.png", shows="Purge of logs at")
     done("purge-logs", as_of=at, dry_run=False, operator="О. Петрова", after_pause=True)
     assert read_by(stack.home, stolen) == ([], {HELD})
 

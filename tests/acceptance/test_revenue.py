@@ -40,10 +40,11 @@ def act_of(demo: Demo, month: str) -> Act | None:
         return session.scalar(select(Act).where(Act.month == month, Act.edition == 0))
 
 
-def picture(stack: DemoStack, page_path: str, path: Path) -> None:
-    """A page of Prefect's UI as a person sees it."""
+def picture(stack: DemoStack, page_path: str, path: Path, *, shows: str) -> None:
+    """A page of Prefect's UI as a person sees it, once it shows a text."""
     with chromium_page() as page:
         page.goto(f"{stack.prefect_url.removesuffix('/api')}/{page_path}")
+        page.get_by_text(shows).first.wait_for(timeout=60_000)
         page.wait_for_load_state("networkidle")
         page.screenshot(path=path, full_page=True)
 
@@ -76,7 +77,7 @@ def test_ocp_p5_a_month_is_split_settled_signed_and_paid_in_the_ui(
         title = f"signature of {side} on {month}"
         eventually(lambda title=title: len(suspended(stack, title)) == 1, within_s=90)  # type: ignore[misc]
         run = suspended(stack, title)[0]["id"]
-        picture(stack, f"runs/flow-run/{run}", tmp_path / f"signature-{side}.png")
+        picture(stack, f"runs/flow-run/{run}", tmp_path / f"signature-{side}.png", shows=title)
         answer = {"operator": "О. Петрова", "who": "Директор", "proof": f"письмо {side}", "signed": True}
         eventually(lambda run=run, answer=answer: resume(stack, run, answer) == "ACCEPT", within_s=60)  # type: ignore[misc]
     eventually(lambda: (row := act_of(demo, month)) is not None and row.state is ActState.SIGNED, within_s=120)
@@ -94,4 +95,4 @@ def test_ocp_p5_a_month_is_split_settled_signed_and_paid_in_the_ui(
     assert {"ocp_data", "ocp_act"} <= set(kinds)
     shown = [row for row in api(stack, "/artifacts/latest/filter", {}) if row["key"] == f"revenue-{month}"]
     assert "5 940,00" in shown[0]["data"].replace("\N{NO-BREAK SPACE}", " ")
-    picture(stack, f"artifacts/key/revenue-{month}", tmp_path / "month.png")
+    picture(stack, f"artifacts/key/revenue-{month}", tmp_path / "month.png", shows=f"revenue-{month}")
