@@ -20,12 +20,12 @@ def _die(*_: Any, **__: Any) -> NoReturn:
 
 
 def job(settings: Settings, at: datetime, where: str) -> None:
-    """Copy, and be killed: when the plain copy is to be `overwritten`, before the copy is put on `record`, or when a
+    """Copy, and be killed: when the plain copy is to be `erased`, before the copy is put on `record`, or when a
     restored one is `compared`.
     """
     office = open_office(settings)
-    if where == "overwritten":
-        ledger_copy.overwrite = _die  # type: ignore[attr-defined]
+    if where == "erased":
+        ledger_copy.erase = _die  # type: ignore[attr-defined]
     elif where == "record":
         put = office.objects.put_file
 

@@ -142,10 +142,10 @@ def test_a_copy_that_the_store_lost_or_altered_is_an_incident(
     assert [kind for kind, _ in journal(sqlite_office)] == ["incident", "incident"]
 
 
-@pytest.mark.parametrize("where", ["overwritten", "record", "compared"])
+@pytest.mark.parametrize("where", ["erased", "record", "compared"])
 def test_a_run_killed_anywhere_leaves_nothing_behind_once_the_next_one_ran(office: Office, where: str) -> None:
     sqlite = office.engine.dialect.name == "sqlite"
-    if where == "overwritten" and not sqlite:
+    if where == "erased" and not sqlite:
         where = "record"  # a dump of PostgreSQL is never on disk
     add_customer(office)
     assert not lives(copies_job.job, office.settings, NOW, where)
@@ -259,10 +259,10 @@ def test_the_nightly_run_ends_old_copies_even_when_the_new_one_fails(
 def test_the_doctor_says_whether_copies_can_be_made(office: Office) -> None:
     found = {finding.part: finding for finding in examine(office, now=NOW)}
     assert found["copies of the ledger"].well
-    assert (found["objects"].well, found["keys"].well) == (True, True)
+    assert (found["log archive"].well, found["data keys"].well) == (True, True)
     office.settings.key_store.write_bytes(b"no database" * 1000)
     damaged = [finding.part for finding in examine(office, now=NOW) if not finding.well]
-    assert damaged == ["keys"]
+    assert damaged == ["data keys"]
     told = "SQLite" if office.engine.dialect.name == "sqlite" else "may create databases"
     assert told in found["copies of the ledger"].seen
 

@@ -17,6 +17,7 @@ from blocks.office import Office
 from flows.stack import Stack, environment, history
 from tasks.doctor import Finding, examine
 from tasks.run_history import history_file, scrub_history
+from tests.acceptance.prefect_api import api
 from tests.conftest import eventually
 from tests.servers.processes import free_port
 
@@ -45,22 +46,14 @@ def file_of(stack: Stack) -> Path:
     return stack.home / "prefect" / "prefect.db"
 
 
-def ask(stack: Stack, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    with httpx.Client(base_url=stack.prefect_url, timeout=60, trust_env=False) as http:
-        answer = http.post(path, json=body)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
-
-
 def run_of(stack: Stack, name: str, state: str, *, old: bool) -> str:
     """A flow run with a form as its parameters, in that state; an old one ended (or paused) long ago."""
-    flow = ask(stack, "/flows/", {"name": "end-agreement"})
+    flow = api(stack, "/flows/", {"name": "end-agreement"})
     form = {"form": {"customer": f"{name}-{MARK}", "reason": "x" * 3000}}
-    run = ask(stack, "/flow_runs/", {"flow_id": flow["id"], "name": name, "parameters": form})
-    ask(stack, f"/flow_runs/{run['id']}/set_state", {"state": {"type": state}, "force": True})
+    run = api(stack, "/flow_runs/", {"flow_id": flow["id"], "name": name, "parameters": form})
+    api(stack, f"/flow_runs/{run['id']}/set_state", {"state": {"type": state}, "force": True})
     artifact = {"key": name, "type": "markdown", "data": f"{name}-{MARK}", "flow_run_id": run["id"]}
-    ask(stack, "/artifacts/", artifact)
+    api(stack, "/artifacts/", artifact)
     if old:
         with closing(sqlite3.connect(file_of(stack), timeout=60)) as database, database:
             database.execute("UPDATE flow_run SET start_time = ?, created = ? WHERE name = ?", (OLD, OLD, name))
