@@ -29,7 +29,7 @@ from tasks.notices import queue_operator_notice
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 _WHY = 2000
-_OURS = ("logs/", "ledger/")
+_OURS = ("logs/", "ledger/", "documents/", "witness/")
 
 
 @dataclass(frozen=True)
