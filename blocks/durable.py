@@ -1,8 +1,11 @@
-"""Files whose state survives a power cut, and files that are gone for good as far as a file system lets them."""
+"""Files whose state survives a power cut, files that are gone for good, and locks between processes."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ZEROS = bytes(1 << 20)
@@ -27,3 +30,14 @@ def erase(path: Path) -> None:
         os.fsync(file.fileno())
     path.unlink()
     sync(path.parent)
+
+
+@contextmanager
+def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a file's lock, which the kernel takes back from a killed process. Raises BlockingIOError with LOCK_NB."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)

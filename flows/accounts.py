@@ -9,7 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
 from flows import account_ends, runtime
-from flows.fulfilment import send_due
+from flows.finishing import done
 from reports.account_plan import account_plan
 from tasks import account_endings
 from tasks.account_forms import EndingForm, KeepForm
@@ -20,10 +20,7 @@ from tasks.run_history import history_file, scrub_history
 def end_agreement(form: EndingForm) -> str:
     """Put the end of a QS customer's agreement on record (QS-8.2): who leaves, its last day, what is returned."""
     office, now = runtime.office(), runtime.now()
-    told = account_endings.end_agreement(office, form, now=now)
-    send_due(office, now=now)
-    get_run_logger().info(told)
-    return told
+    return done(account_endings.end_agreement(office, form, now=now))
 
 
 @flow(name="keep-account", persist_result=False)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from blocks.office import Office
 from flows import runtime
-from flows.fulfilment import send_due
+from flows.finishing import done
 from reports.availability import availability_markdown, availability_pdf
 from reports.journal import journal_xlsx
 from tasks import compensation, outages
@@ -24,14 +23,14 @@ from tasks.outage_forms import OutageDecisionForm, OutageEnding, OutageForm, Out
 def open_outage(form: OutageForm) -> str:
     """Open an outage by hand or by tickets, and tell everybody who stands on the service."""
     office, now = runtime.office(), runtime.now()
-    return _done(office, outages.open_outage(office, form, now=now), now)
+    return done(outages.open_outage(office, form, now=now))
 
 
 @flow(name="close-outage", flow_run_name="{form.outage} ended", persist_result=False)
 def close_outage(form: OutageEnding) -> str:
     """Say when an outage that no probe watches has ended; its log file goes to the ОЦП Operator an hour after that."""
     office, now = runtime.office(), runtime.now()
-    return _done(office, outages.close_outage(office, form, now=now), now)
+    return done(outages.close_outage(office, form, now=now))
 
 
 @flow(name="decide-outage", flow_run_name="{form.outage}: {form.reason}", persist_result=False)
@@ -43,14 +42,14 @@ def decide_outage(form: OutageDecisionForm) -> str:
     office, now = runtime.office(), runtime.now()
     told = outages.decide_outage(office, form, now=now)
     compensation.propose(office, now=now)
-    return _done(office, told, now)
+    return done(told)
 
 
 @flow(name="report-outage", flow_run_name="report on {form.outage}", persist_result=False)
 def report_outage(form: OutageReportForm) -> str:
     """Send the detailed report on an emergency to the ОЦП Operator (OCP-P3.2.7c)."""
     office, now = runtime.office(), runtime.now()
-    return _done(office, outages.file_report(office, form, now=now), now)
+    return done(outages.file_report(office, form, now=now))
 
 
 @flow(name="availability-report", flow_run_name="{agreement} {kind} {number} {year}", persist_result=False)
@@ -97,18 +96,11 @@ def availability_report(
 def claim_compensation(form: ProposalForm) -> str:
     """Propose a compensation by hand (KS-3.10c, QS-6.2.3, QS-4.3.2); another person decides on it."""
     office, now = runtime.office(), runtime.now()
-    return _done(office, compensation.propose_by_hand(office, form, now=now), now)
+    return done(compensation.propose_by_hand(office, form, now=now))
 
 
 @flow(name="decide-compensation", flow_run_name="{form.compensation} by {form.operator}", persist_result=False)
 def decide_compensation(form: CompensationDecision) -> str:
     """Approve or decline a proposed compensation as a second person, or name the amount of one that has none."""
     office, now = runtime.office(), runtime.now()
-    return _done(office, compensation.decide(office, form, now=now), now)
-
-
-def _done(office: Office, told: str, now: datetime) -> str:
-    """Send what there is to say, and say what was done."""
-    send_due(office, now=now)
-    get_run_logger().info(told)
-    return told
+    return done(compensation.decide(office, form, now=now))

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from blocks.errors import Refused
 from flows import destruction, runtime
+from flows.finishing import done
 from flows.fulfilment import send_due
 from tasks import log_holds
 from tasks.log_absence import Tell
@@ -68,18 +69,11 @@ def hold_logs(form: HoldForm) -> str:
     placed = log_holds.place(runtime.office(), form, now=runtime.now())
     spread_net(runtime.office(), now=runtime.now())
     locked = "" if placed.locked else "; the archive's own locks follow with the next purge"
-    return _done(f"{placed.number}: {placed.segments} segments, {placed.records} records are held{locked}")
+    return done(f"{placed.number}: {placed.segments} segments, {placed.records} records are held{locked}")
 
 
 @flow(name="release-hold", flow_run_name="release of {form.hold}", persist_result=False)
 def release_hold(form: ReleaseForm) -> str:
     """Release a legal hold; what is over its term goes with the next purge."""
     owed = log_holds.release(runtime.office(), form, now=runtime.now())
-    return _done(f"{form.hold} is released; {owed} class-days are over their term")
-
-
-def _done(told: str) -> str:
-    """Send what there is to say, and say what was done."""
-    send_due(runtime.office(), now=runtime.now())
-    get_run_logger().info(told)
-    return told
+    return done(f"{form.hold} is released; {owed} class-days are over their term")

@@ -18,6 +18,7 @@ from blocks.terms.deadlines import local_date, months_later
 from blocks.terms.revenue import Month, month_of
 from blocks.terms.zones import ASTANA
 from flows import revenue_month, runtime
+from flows.finishing import done
 from flows.fulfilment import send_due
 from flows.starting import ask
 from tasks import revenue_acts
@@ -134,7 +135,7 @@ def load_lines(form: ListForm) -> str:
 def settle_differences(form: SettleForm) -> str:
     """Explain differences with the Operator's list (our figure stands), or accept the Operator's figure."""
     count = settle(runtime.office(), form, now=runtime.now())
-    return _done(f"{form.act}: {count} differences {form.way.value}")
+    return done(f"{form.act}: {count} differences {form.way.value}")
 
 
 class Signature(RunInput):
@@ -159,24 +160,17 @@ def sign_act(act: ActRef, side: Literal["us", "operator"], as_of: AwareDatetime 
         act=act, side=side, who=answer.who, proof=answer.proof, signed_at=answer.signed_at, operator=answer.operator
     )
     state = revenue_acts.sign(runtime.office(), form, now=runtime.at(as_of))
-    return _done(f"{act} is {state.value}")
+    return done(f"{act} is {state.value}")
 
 
 @flow(name="record-payout", flow_run_name="{form.reference} for {form.act}", persist_result=False)
 def record_payout(form: PayoutForm) -> str:
     """Record money that the Operator paid for an act; the last of it closes the month."""
     state = revenue_acts.record_payout(runtime.office(), form, now=runtime.now())
-    return _done(f"{form.act} is {state.value}")
+    return done(f"{form.act} is {state.value}")
 
 
 @flow(name="correct-revenue", flow_run_name="{form.month}: {form.reason}", persist_result=False)
 def correct_revenue(form: ReopenForm) -> str:
     """Reopen a month that was made out: its corrected lists lead to a correction act; the signed one stands."""
-    return _done(revenue_acts.reopen(runtime.office(), form, now=runtime.now()))
-
-
-def _done(told: str) -> str:
-    """Send what there is to say, and say what was done."""
-    send_due(runtime.office(), now=runtime.now())
-    get_run_logger().info(told)
-    return told
+    return done(revenue_acts.reopen(runtime.office(), form, now=runtime.now()))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from blocks.errors import Refused
 from blocks.ledger import LogPeriod, LogPurge, LogSegment, PurgeState, one_at_a_time, reading, transaction
-from blocks.logs.segment import classes_of, classes_text, period_name
+from blocks.logs.segment import classes_of, classes_text
 from blocks.office import Office
 from blocks.terms.deadlines import local_date
 from blocks.terms.purging import Hold
@@ -22,7 +22,7 @@ from tasks.documents import PDF, file_document
 from tasks.log_absence import folders_of
 from tasks.log_holds import standing
 from tasks.log_journal import journal_head, note_log, segments_head
-from tasks.log_periods import DESTROY, subject_of
+from tasks.log_periods import DESTROY, key_of, subject_of
 from tasks.log_plan import Part, being_destroyed, living_parts
 from tasks.numbering import by_number
 from tasks.obligations import fulfil
@@ -110,7 +110,7 @@ def _days(session: Session, purge: LogPurge, now: datetime) -> list[DestroyedDay
 
 def _died(purge: LogPurge, period: LogPeriod) -> datetime:
     """From when on nobody could read what is destroyed of a period; of partitions that were held, the last one's."""
-    moment = period.destroyed_at if f"period/{period_name(period.classes, period.day)}" in purge.keys else None
+    moment = period.destroyed_at if key_of(period.classes, period.day) in purge.keys else None
     moment = moment or purge.keys_destroyed_at
     if moment is None:
         raise Refused("unfinished", f"{purge.number} is not carried out")

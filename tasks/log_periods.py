@@ -80,3 +80,8 @@ def _tell_contradiction(session: Session, classes: str, why: str, operator: str,
 def key_of(classes: str, day: date) -> str:
     """The name of a period's key in the key store."""
     return f"period/{period_name(classes, day)}"
+
+
+def held_key_of(classes: str, day: date, project: str) -> str:
+    """The name of the key that a legal hold keeps apart for a partition."""
+    return f"held/{period_name(classes, day)}/{project}"

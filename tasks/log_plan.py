@@ -17,6 +17,7 @@ from blocks.terms.deadlines import local_date
 from blocks.terms.purging import Fate, Hold, fate
 from blocks.terms.retention import life, zone_of
 from tasks.log_holds import standing
+from tasks.log_periods import held_key_of, key_of
 
 _CHUNK = 500
 
@@ -60,8 +61,8 @@ class PlannedDay:
     def keys(self) -> list[str]:
         """The names of the keys that would be destroyed: the period's, or those of partitions held until now."""
         if self.fate.key_dies:
-            return [f"period/{self.name}"]
-        return [f"held/{self.name}/{part.project}" for part in self.doomed]
+            return [key_of(self.classes, self.day)]
+        return [held_key_of(self.classes, self.day, part.project) for part in self.doomed]
 
     @property
     def holds(self) -> list[str]:

@@ -24,6 +24,7 @@ from blocks.terms.log_access import may_read
 from blocks.terms.retention import LogClass, in_order
 from tasks.log_access import grant_of
 from tasks.log_journal import note_log
+from tasks.log_periods import held_key_of, key_of
 from tasks.numbering import by_number
 
 log = logging.getLogger("dogovor.logs")
@@ -148,13 +149,13 @@ def _key(office: Office, label: Label) -> bytes | None:
 
     Raises NotFound for a key that is neither there nor destroyed: it was lost.
     """
-    period = period_name(label.classes, label.day)
-    if key := _found(office, f"period/{period}"):
+    of_period = key_of(label.classes, label.day)
+    if key := _found(office, of_period):
         return partition_key(key, label)
-    if key := _found(office, f"held/{period}/{label.project}"):
+    if key := _found(office, held_key_of(label.classes, label.day, label.project)):
         return key
-    if f"period/{period}" not in office.keys.tombstones(f"period/{period}"):
-        raise NotFound("key", f"period/{period}")
+    if of_period not in office.keys.tombstones(of_period):
+        raise NotFound("key", of_period)
     return None
 
 

@@ -12,15 +12,12 @@ from sqlalchemy import select
 from blocks.ledger import LogJournal, LogPeriod, LogSegment, reading, transaction
 from blocks.logs.segment import Label, classes_text, partition_key, period_name, seal, unseal
 from blocks.office import Office
-from blocks.terms.base import Deadline
-from blocks.terms.deadlines import local_date
-from blocks.terms.retention import LogClass, in_order, life, zone_of
+from blocks.terms.retention import LogClass, in_order
 from flows import destruction
 from tasks.log_clock import IDLE, PLANNED
 from tasks.log_journal import add_segment
-from tasks.log_periods import DESTROY, subject_of
+from tasks.log_periods import open_period
 from tasks.object_store import recognise
-from tasks.obligations import open_obligation
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PAYLOAD = (LogClass.PAYLOAD,)
@@ -33,28 +30,9 @@ MARK = b"SECRET-MARK-"
 
 def period_of(office: Office, classes: Sequence[LogClass], day: date, *, now: datetime) -> int:
     """The period's id; opened with its obligation when there is none."""
-    text, lives = classes_text(in_order(classes)), life(classes, day, today=local_date(now, zone_of(classes)))
+    operator = office.settings.operator_email
     with transaction(office.sessions) as session:
-        found = session.scalar(select(LogPeriod.id).where(LogPeriod.classes == text, LogPeriod.day == day))
-        if found is not None:
-            return found
-        period = LogPeriod(classes=text, day=day, made_at=now)
-        session.add(period)
-        session.flush()
-        if lives.clauses:
-            deadline = Deadline(due=lives.gone_by, zone=lives.zone)
-            subject = subject_of(text, day)
-            warn_at = lives.kept_until + (lives.gone_by - lives.kept_until) / 2
-            open_obligation(
-                session,
-                clause=lives.clauses[0],
-                subject=subject,
-                what=DESTROY,
-                deadline=deadline,
-                now=now,
-                warn_at=warn_at,
-            )
-        return period.id
+        return open_period(session, in_order(classes), day, operator=operator, now=now).id
 
 
 def sealed(

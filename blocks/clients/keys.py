@@ -10,8 +10,6 @@ destroyed (`customer/...`), so that a restored ledger can be cleared of it again
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -23,7 +21,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from blocks.durable import erase, sync
+from blocks.durable import erase, locked, sync
 from blocks.errors import NotFound, Refused, Transient
 
 _NONCE = 12
@@ -182,7 +180,8 @@ class KeyStore:
                 known = database.execute("SELECT identity FROM place").fetchone()
             if known is None:
                 self._copies.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _one_at_a_time(self._copies / "lock"):
+            # Of two that renew the copy at once, the later one's keys stay: the earlier does not destroy its copy.
+            with locked(self._copies / "lock"):
                 self._recognise(known[0] if known else None)
                 yield
         except (OSError, sqlite3.DatabaseError) as error:
@@ -261,14 +260,3 @@ class KeyStore:
 
 def _text(now: datetime) -> str:
     return now.astimezone(UTC).isoformat()
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Of two that renew the copy at once, the later one's keys stay: the earlier does not destroy its copy."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,6 @@ from pathlib import Path
 from blocks.durable import erase
 from blocks.errors import Transient
 
-_PIECE = bytes(1 << 20)
 _LOCK = "lock"
 
 

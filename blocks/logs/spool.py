@@ -17,7 +17,7 @@ from pathlib import Path
 
 import orjson
 
-from blocks.durable import erase, sync
+from blocks.durable import erase, locked, sync
 from blocks.errors import NotFound, Transient
 from blocks.logs.gathering import Piece
 from blocks.logs.records import Partition
@@ -114,14 +114,18 @@ class Spool:
     def _through_the_gate(self, kind: int) -> Iterator[None]:
         """The spool's lock, asked for one after another: else writers that keep coming would keep the clearing out."""
         with ExitStack() as held:
-            with _locked(self._root / "gate.lock", fcntl.LOCK_EX):
-                held.enter_context(_locked(self._root / "spool.lock", kind))
+            with locked(self._root / "gate.lock", fcntl.LOCK_EX):
+                held.enter_context(locked(self._root / "spool.lock", kind))
             yield
 
     @contextmanager
     def packing(self) -> Iterator[None]:
         """The one packing that may run at a time. Raises Transient when another one does."""
-        with _locked(self._root / "packing.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self._root / "packing.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise Transient("another packing is at work") from None
             yield
 
     @contextmanager
@@ -167,16 +171,3 @@ def _piece(told: list[object]) -> Piece:
         last=float(str(last)),
         russian=bool(russian),
     )
-
-
-@contextmanager
-def _locked(path: Path, kind: int) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, kind)
-        except BlockingIOError:
-            raise Transient("another packing is at work") from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -24,12 +24,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from blocks.clients.keys import KeyStore, LocalKek
 from blocks.clients.objects import Objects, Version
-from blocks.logs.segment import RAW_BYTES, Label, partition_key, period_name, seal, unseal
+from blocks.logs.segment import RAW_BYTES, Label, partition_key, seal, unseal
 from blocks.office import bucket, open_office
 from blocks.settings import Settings
 from blocks.terms.retention import LogClass
 from flows.destruction import purge
 from tasks.log_files import take_drops
+from tasks.log_periods import key_of
 
 DAY = date(2026, 5, 22)
 NOW = datetime(2026, 11, 23, 0, 30, tzinfo=UTC)
@@ -118,8 +119,8 @@ def key_destruction(folder: Path, records: int) -> Iterator[Row]:
     """A class-day of `records` records made unreadable: one key row, beside DELETE and VACUUM of the same records."""
     store = KeyStore(folder / "keys.sqlite3", LocalKek(bytes(32)), folder / "copies")
     for back in range(3 * 365):
-        store.make(f"period/{period_name(LogClass.METADATA, DAY - timedelta(days=back))}", now=NOW)
-    doomed = f"period/{period_name(LogClass.METADATA, DAY - timedelta(days=100))}"
+        store.make(key_of(LogClass.METADATA, DAY - timedelta(days=back)), now=NOW)
+    doomed = key_of(LogClass.METADATA, DAY - timedelta(days=100))
     with _measured() as taken:
         store.destroy([doomed], now=NOW)
     destroyed = taken[1]
