@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from sqlalchemy.orm import sessionmaker
 from blocks.catalogue import Catalogue, read_catalogue
 from blocks.clients.archive import Archive, HashedArchive
 from blocks.clients.bounces import BounceMaildir
+from blocks.clients.certificates import CertificateDirectory, Certificates, LocalAuthority
+from blocks.clients.comms.addresses import ComplexAt, read_complexes
+from blocks.clients.comms.protocol import Complex
+from blocks.clients.comms.sandbox import SandboxComplex
 from blocks.clients.directory import Directory
 from blocks.clients.keys import KeyStore, LocalKek
 from blocks.clients.mail import MailTransport, open_transport
@@ -86,10 +91,62 @@ class Office:
 
     @cached_property
     def directory(self) -> Directory:
-        """The accounts that the servers read."""
-        directory = Directory(open_engine(self.settings.directory))
-        directory.prepare()
-        return directory
+        """The accounts that the servers read, those of dedicated complexes excepted."""
+        return open_directory(self.settings.directory)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates of customers' domains."""
+        if self.settings.certificates_dir:
+            return CertificateDirectory(self.settings.certificates_dir)
+        return self.authority
+
+    @cached_property
+    def authority(self) -> LocalAuthority:
+        """The local authority of the embedded default."""
+        return LocalAuthority(self.settings.home / "certificates", lambda: datetime.now(UTC))
+
+    @cached_property
+    def complexes(self) -> Fleet:
+        """The communications complexes."""
+        return Fleet(self)
+
+
+class Fleet:
+    """The complexes that the settings name, each opened when first used; without a file there is the sandbox alone."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._opened: dict[str, Complex] = {}
+        path = office.settings.complexes_file
+        self._file = read_complexes(path.read_text("utf-8")) if path else None
+
+    def serving(self, order: str, *, dedicated: bool, place: str) -> Complex:
+        """The complex of an order. Raises Refused where a person must provide one first (KS-2.8, KS-4.3)."""
+        if self._file is None:
+            return self._opened.setdefault("sandbox", SandboxComplex(self._office.directory, self._office.certificates))
+        return self._open(self._file.serving(order, dedicated=dedicated, place=place))
+
+    def all(self) -> list[Complex]:
+        """Every complex."""
+        if self._file is None:
+            return [self.serving("", dedicated=False, place="")]
+        return [self._open(at) for at in self._file.complexes]
+
+    def _open(self, at: ComplexAt) -> Complex:
+        if at.name not in self._opened:
+            self._opened[at.name] = self._real(at)
+        return self._opened[at.name]
+
+    def _real(self, at: ComplexAt) -> Complex:
+        raise NotImplementedError(at.name)
+
+
+def open_directory(url: str) -> Directory:
+    """The directory of that database, with its tables."""
+    directory = Directory(open_engine(url))
+    directory.prepare()
+    return directory
 
 
 def read_services(settings: Settings) -> Catalogue:

@@ -53,6 +53,16 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the ledger; empty: SQLite in `home`."""
     directory_url: str = ""
     """SQLAlchemy URL of the database that the XMPP, mail and SIP servers read; empty: SQLite in `home`."""
+    complexes_file: Path | None = None
+    """Where the servers of complexes and the name servers stand (TOML); None: a sandbox (embedded only)."""
+    directory_urls: dict[str, SecretStr] = Field(default_factory=dict)
+    """SQLAlchemy URLs of the directories of dedicated complexes, by complex; the others share `directory_url`."""
+    doveadm_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """The key of Dovecot's doveadm API by complex."""
+    dns_key: SecretStr | None = None
+    """The TSIG secret (base64) by which the primary name server takes updates."""
+    certificates_dir: Path | None = None
+    """Certificates by domain (`DOMAIN/fullchain.pem`, `privkey.pem`); None: a local authority (embedded only)."""
     archive_dir: Path | None = None
     """Where documents go; None: a directory in `home`."""
     archive_country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
@@ -174,6 +184,8 @@ class Settings(BaseSettings):
             for name, present in {
                 "DOGOVOR_LEDGER_URL": self.ledger_url,
                 "DOGOVOR_DIRECTORY_URL": self.directory_url,
+                "DOGOVOR_COMPLEXES_FILE": self.complexes_file,
+                "DOGOVOR_CERTIFICATES_DIR": self.certificates_dir,
                 "DOGOVOR_MASTER_KEY": self.master_key,
                 "DOGOVOR_ORDER_SOURCES": self.order_sources,
                 "DOGOVOR_SMTP_HOST": self.smtp_host,

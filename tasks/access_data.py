@@ -22,6 +22,7 @@ from blocks.sealing import random_password
 from blocks.terms.ks import AccountsFacts, contacts_of
 from blocks.terms.views import AccessSheet, Credential
 from tasks.accept import page_purpose
+from tasks.complexes import complex_of
 from tasks.documents import file_document
 from tasks.order_state import find_order, is_done, mark_done
 
@@ -99,7 +100,7 @@ def provision_accounts(office: Office, number: str, *, now: datetime) -> None:
         sealed = session.get_one(SealedAccounts, order.id).sealed
         domain = session.scalars(select(Service.name).where(Service.order_id == order.id)).one()
     hashes = _HASHES.validate_json(office.sealer.open(sealed, f"accounts:{number}"))
-    office.directory.provision(domain, hashes)
+    complex_of(office, number).provision(domain, hashes)
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
         if is_done(session, order, PROVISIONED):

@@ -36,6 +36,7 @@ from tasks.accept import ZONE, free_projects, price_of, renewal_refused
 from tasks.access_data import PROVISIONED
 from tasks.accounts import balances, charged, enter, received, returned
 from tasks.activation import ACTIVATED, COMPLETED, EXTENDED
+from tasks.complexes import complex_of
 from tasks.money import service_of_order, settle
 from tasks.notices import queue_notice
 from tasks.obligations import fulfil, lift, open_obligation
@@ -172,7 +173,7 @@ def _take_accounts_away(office: Office, number: str) -> None:
         gone = order.state is OrderState.CANCELLED and is_done(session, order, PROVISIONED)
         domain = session.scalar(select(Service.name).where(Service.order_id == order.id))
     if gone and domain:
-        office.directory.remove(domain)
+        complex_of(office, number).delete(domain)
 
 
 def awaiting_handover(sessions: Sessions, number: str | None = None) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Passwords in the forms that the servers verify: SCRAM-SHA-256 (RFC 5802), CRAM-MD5, SIP digest HA1 (RFC 2617).
 
-CRAM-MD5 and HA1 can be used in place of the password by whoever reads them: they are sealed until they reach the
-directory. The agreement names CRAM-MD5, and SIP digest knows nothing better than HA1.
+CRAM-MD5, HA1 and the SCRAM client key can be used in place of the password by whoever reads them: they are sealed until
+the accounts are proven to work. The client key never leaves us; with it we log in as the contact without its password.
+The agreement names CRAM-MD5, and SIP digest knows nothing better than HA1.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import os
 import struct
 from base64 import b64encode
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SCRAM_ITERATIONS = 4096  # the most that ejabberd 23.01 and Dovecot 2.3 share by default
 
 
 class AccountHashes(BaseModel):
-    """One contact's accounts as its servers keep them. `scram_*` are base64 of salt, stored key and server key."""
+    """One contact's accounts as servers keep them. `scram_*` are base64 of salt and keys, the client's for us alone."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,23 +28,34 @@ class AccountHashes(BaseModel):
     address: str
     number: str
     scram_salt: str
+    scram_client: str = Field(repr=False)
     scram_stored: str
     scram_server: str
-    cram_md5: str
-    ha1: str
+    cram_md5: str = Field(repr=False)
+    ha1: str = Field(repr=False)
+
+    def xmpp_verifier(self, stored: str) -> str:
+        """What ejabberd keeps as the password, with that stored key."""
+        return f"sha256:{stored}"
+
+    def mail_verifier(self, stored: str) -> str:
+        """What Dovecot keeps as the password, with that stored key."""
+        return f"{{SCRAM-SHA-256}}{SCRAM_ITERATIONS},{self.scram_salt},{stored},{self.scram_server}"
 
 
 def hash_account(name: str, domain: str, number: str, password: str) -> AccountHashes:
     """All forms of one contact's password; XMPP and mail share a SCRAM salt, as they share the password."""
     salt = os.urandom(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
-    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    stored = hashlib.sha256(client).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
     return AccountHashes(
         name=name,
         address=f"{name}@{domain}",
         number=number,
         scram_salt=b64encode(salt).decode(),
+        scram_client=b64encode(client).decode(),
         scram_stored=b64encode(stored).decode(),
         scram_server=b64encode(server).decode(),
         cram_md5=cram_md5(password),

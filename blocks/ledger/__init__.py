@@ -22,6 +22,7 @@ from blocks.ledger.logs import (
 from blocks.ledger.office import Document, InboxEvent, Notice, Obligation, Refusal
 from blocks.ledger.orders import (
     AccountEntry,
+    AccountProof,
     Customer,
     Order,
     OrderEvent,
@@ -66,6 +67,7 @@ from blocks.ledger.works import Approval, Outage, OutageDecision, ProbeSpan, Win
 __all__ = [
     "AccountEnding",
     "AccountEntry",
+    "AccountProof",
     "Act",
     "ActEvent",
     "ActRow",

@@ -161,9 +161,25 @@ class SealedSecret(Base):
 
 
 class SealedAccounts(Base):
-    """The password hashes of an order on their way to the directory; the row goes when they have arrived."""
+    """The password hashes of an order, until the directory has them and every account is proven to work."""
 
     __tablename__ = "sealed_accounts"
 
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AccountProof(Base):
+    """Append-only: what one verification of an account saw. `contact` is empty for what concerns the whole complex."""
+
+    __tablename__ = "account_proofs"
+    __table_args__ = (Index("ix_account_proofs_order", "order_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    contact: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    ok: Mapped[bool]
+    detail: Mapped[str] = mapped_column(String(300))
+    facts: Mapped[dict[str, str]] = mapped_column(JSON)
+    at: Mapped[datetime]

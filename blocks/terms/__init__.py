@@ -7,6 +7,7 @@ standard library, `holidays` and `blocks.errors`. Importing this package registe
 from blocks.terms import (
     copies,
     ks,
+    ks_complex,
     ks_liability,
     ks_tickets,
     log_access,
@@ -28,6 +29,7 @@ from blocks.terms import (
 __all__ = [
     "copies",
     "ks",
+    "ks_complex",
     "ks_liability",
     "ks_tickets",
     "log_access",

@@ -41,6 +41,12 @@ class OrderPolicy(Frozen):
     dedicated_days: Days = 5
     """A dedicated server, a second-level domain and its DNS (KS-4.3) are provided by a person within these days."""
 
+    statement_days: Days = 3
+    """A customer who asks for the software that serves it (KS-2.9) is told within these days."""
+
+    proof_attempts: int = Field(default=3, ge=1, le=20)
+    """An account that cannot be proven to work after these attempts holds its order for a person."""
+
     surplus_days: Days = 10
     """A surplus (over- or double payment) is decided on by a person within these days."""
 

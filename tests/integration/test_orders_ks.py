@@ -12,6 +12,7 @@ import pytest
 import pyzipper
 from sqlalchemy import select
 
+from blocks.clients.directory import Kind
 from blocks.ledger import Document, SealedAccounts, SealedSecret, Step, reading
 from blocks.office import Office
 from tasks.reveal import reveal
@@ -99,7 +100,7 @@ def test_ks_1_4_the_encrypted_file_opens_with_the_password_shown_once(
     rows = [line.split(";") for line in table[1:]]
     domain = service_of(office, number).name
     assert [(row[0], row[1]) for row in rows] == [(f"c001@{domain}", "1001"), (f"c002@{domain}", "1002")]
-    assert office.directory.accounts(domain) == [f"c001@{domain}", f"c002@{domain}"]
+    assert office.directory.standing(Kind.MAIL, domain).active == ("c001", "c002")
 
     (tmp_path / "access.zip").write_bytes(content)
     command = ["7z", "t", "-bso0", "-p" + password, str(tmp_path / "access.zip")]

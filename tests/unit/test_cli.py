@@ -39,7 +39,7 @@ def test_ks_4_2_ask_prints_decision_source_and_reading(tmp_path: Path) -> None:
 
 def test_ask_says_what_is_wrong_with_a_question(tmp_path: Path) -> None:
     assert "no clause KS-9.9" in dogovor(tmp_path, "ask", "KS-9.9", code=1)
-    assert "no rule for clause KS-2.6" in dogovor(tmp_path, "ask", "KS-2.6", code=1)
+    assert "no rule for clause KS-3.8" in dogovor(tmp_path, "ask", "KS-3.8", code=1)
     assert "contacts: Field required" in dogovor(tmp_path, "ask", "KS-4.1", code=1)
     assert "Invalid JSON" in dogovor(tmp_path, "ask", "KS-4.1", "--facts", "{", code=1)
 
@@ -50,7 +50,7 @@ def test_clauses_lists_every_clause_with_its_rule_and_tests(tmp_path: Path) -> N
     by_id = {row["id"]: row for row in rows}
     assert by_id["KS-4.2"]["rule"] == "blocks.terms.ks.yearly_price"
     assert by_id["KS-4.2"]["tests"] > 0
-    assert by_id["KS-2.6"]["planned"]
+    assert by_id["KS-3.8"]["planned"]
     assert not by_id["OT-10"]["planned"]
 
 
@@ -77,7 +77,7 @@ def test_doctor_says_what_to_mend(tmp_path: Path) -> None:
         check=False,
     )
     assert told.returncode == 1
-    assert "ok  ledger         sqlite, revision 0004" in told.stdout
+    assert "ok  ledger         sqlite, revision 0005" in told.stdout
     assert "ok  services       0 services, 0 vantage points, 0 runbooks" in told.stdout
     assert "BAD payments" in told.stdout
     assert "check DOGOVOR_YOOKASSA_URL" in told.stdout

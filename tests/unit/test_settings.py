@@ -31,6 +31,8 @@ def production(**changes: Any) -> dict[str, Any]:
         "public_url": "https://orders.example.net",
         "provider_requisites": "Банк",
         "archive_country": "RU",
+        "complexes_file": "/etc/dogovor/complexes.toml",
+        "certificates_dir": "/etc/dogovor/certificates",
         "kek_file": "/etc/dogovor/kek.key",
         "key_copies_dir": "/mnt/keys",
         **changes,
