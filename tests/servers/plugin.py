@@ -13,6 +13,7 @@ from blocks.ledger import migrate, open_engine
 from .bind import BindServer, bind_server
 from .certificates import Authority, new_authority
 from .chromium import chromium_page
+from .comms_dns import NameServers, name_servers
 from .dovecot import DovecotServer, dovecot_server
 from .ejabberd import EjabberdServer, ejabberd_server
 from .kamailio import KamailioServer, kamailio_server
@@ -80,6 +81,13 @@ def bind() -> Iterator[BindServer]:
     """Yield a BIND, one for each test process."""
     with bind_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def dns_servers() -> Iterator[NameServers]:
+    """Yield our name servers and a resolver, one set for each test process."""
+    with name_servers() as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")
