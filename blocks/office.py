@@ -127,6 +127,16 @@ class Fleet:
             return self._opened.setdefault("sandbox", SandboxComplex(self._office.directory, self._office.certificates))
         return self._open(self._file.serving(order, dedicated=dedicated, place=place))
 
+    @property
+    def own_zone(self) -> str:
+        """The zone of shared customers' names on our name servers; empty where the file names none."""
+        dns = self._file.dns if self._file is not None else None
+        return dns.own_zone if dns is not None else ""
+
+    def dedicated_to(self, order: str) -> ComplexAt | None:
+        """Where the complex stands that serves this order alone, if there is one."""
+        return self._file.dedicated_to(order) if self._file is not None else None
+
     def all(self) -> list[Complex]:
         """Every complex."""
         if self._file is None:

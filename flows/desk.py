@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
@@ -15,11 +15,12 @@ from blocks.terms.base import ask
 from flows import runtime
 from flows.desk_inbox import put_and_wait
 from reports.answer import answer_text
+from reports.proofs import proof_rows, proof_summary
 from reports.story import order_story
 from tasks.decisions import not_handed_over
 from tasks.inbox import unpark
 from tasks.order_forms import Action, BankReceipt, EventKind, OrderDecision, OrderForm
-from tasks.stories import story_of
+from tasks.stories import proofs_of, story_of
 
 
 @flow(name="submit-order", flow_run_name="order {form.order}", persist_result=False)
@@ -40,7 +41,7 @@ def record_receipt(receipt: BankReceipt) -> str:
 
 @flow(name="decide-order", flow_run_name="{decision.order}: {decision.action}", persist_result=False)
 def decide_order(decision: OrderDecision) -> str:
-    """Decide on an order: resume, cancel, suspend, settle a surplus. Refused when its state does not allow it."""
+    """Decide on an order: resume, cancel, suspend, settle a surplus ... Refused when its state does not allow it."""
     outcome = put_and_wait(runtime.office(), f"decision:{flow_run.id}", EventKind.DECISION, decision)
     get_run_logger().info(outcome)
     return outcome
@@ -72,8 +73,12 @@ def confirm_envelope(order: str) -> str:
 @flow(name="show-order", flow_run_name="{order}", persist_result=False)
 def show_order(order: str) -> None:
     """Show an order's story as it stands."""
-    text = order_story(story_of(runtime.office().sessions, order))
+    sessions = runtime.office().sessions
+    text = order_story(story_of(sessions, order))
     create_markdown_artifact(key=f"order-{order.lower()}", markdown=text, description=f"The story of {order}")
+    if proofs := proofs_of(sessions, order):
+        told = f"{order}: {proof_summary(proofs)}"
+        create_table_artifact(proof_rows(proofs), key=f"proofs-{order.lower()}", description=told)
 
 
 @flow(name="ask-terms", flow_run_name="{clause}", persist_result=False)

@@ -17,13 +17,19 @@ from blocks.errors import Transient
 from flows import runtime
 from flows.fulfilment import advance, send_due, take_step, upcoming
 from flows.handover import ask_handover
+from reports.proofs import proof_rows, proof_summary
 from reports.story import order_story
 from tasks.decisions import awaiting_handover
 from tasks.fulfilment import Next, view_of
-from tasks.stories import story_of
+from tasks.stories import proofs_of, story_of
 
 UNTAGGED = partial(TagsContext, current_tags=set())
 """Tasks would inherit the run's tags, and every tag of a task is a concurrency slot to ask the server for."""
+
+
+STEP_SECONDS, RUN_SECONDS = 600, 900
+"""A hundred contacts are proven within a minute or two. Prefect gives up waiting for a thread without ending it, so a
+step's limit is far off, and the run's below the lease of its order: nobody else begins while a slow one may go on."""
 
 
 async def only_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -38,14 +44,14 @@ async def only_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]
     retries=2,
     retry_delay_seconds=[1, 5],
     retry_condition_fn=only_transient,
-    timeout_seconds=120,
+    timeout_seconds=STEP_SECONDS,
 )
 async def order_step(order: str, step: Next, as_of: datetime) -> None:
     """A step of an order. Idempotent: the ledger knows what is done."""
     await asyncio.to_thread(take_step, runtime.office(), order, step, now=as_of)
 
 
-@flow(name="fulfil-order", flow_run_name="{order}", persist_result=False, timeout_seconds=300)
+@flow(name="fulfil-order", flow_run_name="{order}", persist_result=False, timeout_seconds=RUN_SECONDS)
 async def fulfil_order(order: str, as_of: datetime) -> str:
     """Take an order as far as it goes: until it is done, or waits for money, for its customer or for a person."""
     office, step = runtime.office(), None
@@ -59,10 +65,13 @@ async def fulfil_order(order: str, as_of: datetime) -> str:
     await acreate_markdown_artifact(
         key=f"order-{order.lower()}", markdown=order_story(story), description=f"The story of {order}"
     )
+    if proofs := await asyncio.to_thread(proofs_of, office.sessions, order):
+        told = f"{order}: {proof_summary(proofs)}"
+        await acreate_table_artifact(proof_rows(proofs), key=f"proofs-{order.lower()}", description=told)
     return story.state
 
 
-@task(task_run_name="{order}", cache_policy=NO_CACHE, persist_result=False, timeout_seconds=300)
+@task(task_run_name="{order}", cache_policy=NO_CACHE, persist_result=False, timeout_seconds=STEP_SECONDS)
 async def order_in_backlog(order: str, as_of: datetime) -> str:
     """One order of a backlog, all its steps in one task; its failure is its own and comes back as text."""
     try:
@@ -72,7 +81,9 @@ async def order_in_backlog(order: str, as_of: datetime) -> str:
     return view.state.value
 
 
-@flow(name="fulfil-backlog", flow_run_name="backlog of {count} orders", persist_result=False, timeout_seconds=900)
+@flow(
+    name="fulfil-backlog", flow_run_name="backlog of {count} orders", persist_result=False, timeout_seconds=RUN_SECONDS
+)
 async def fulfil_backlog(orders: list[str], count: int, as_of: datetime, concurrency: int) -> dict[str, str]:
     """Many orders in one run: what each came to, and a table of it. No process and no run an order under load."""
     gate = asyncio.Semaphore(concurrency)

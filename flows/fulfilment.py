@@ -16,13 +16,15 @@ from blocks.office import Office
 from reports.access_sheet import access_files
 from reports.invoice import invoice_pdf
 from reports.notices import compose
-from tasks.access_data import generate_access_data, provision_accounts
+from tasks.access_data import generate_access_data
 from tasks.accounts import shortfall
 from tasks.activation import activate_complex, activate_project, begin, complete, extend_period
 from tasks.billing import invoice_view, issue_invoice, request_payment
+from tasks.complexes import converge
 from tasks.fulfilment import Next, OrderView, next_step, view_of
 from tasks.notices import DueNotice, due_notices, put_off, send_notice
-from tasks.order_state import find_order, hold
+from tasks.order_state import WISH, find_order, hold
+from tasks.proving import prepare_domain, provision_accounts, verify_accounts
 
 SEND_SECONDS = 120.0
 Step = Callable[..., None]
@@ -63,23 +65,34 @@ STEPS: Mapping[Next, Step] = {
     Next.HOLD_UNDERPAID: _underpaid,
     Next.BEGIN: begin,
     Next.GENERATE_ACCESS_DATA: _access_data,
+    Next.PREPARE_DOMAIN: prepare_domain,
     Next.PROVISION_ACCOUNTS: provision_accounts,
+    Next.VERIFY_ACCOUNTS: verify_accounts,
     Next.ACTIVATE_COMPLEX: activate_complex,
     Next.ACTIVATE_PROJECT: activate_project,
     Next.EXTEND_PERIOD: extend_period,
     Next.COMPLETE: _complete,
+    Next.CONVERGE_COMPLEX: converge,
 }
+_TOLD_APART = frozenset({"not_proven", "no_keys", "limits", "dedicated_server", "jurisdiction", WISH})
+"""Reasons of a refusal that an order is held for by their own name."""
 
 
 def take_step(office: Office, number: str, step: Next, *, now: datetime) -> None:
-    """Take one step. What will never succeed holds the order for a person; Transient passes to whoever retries."""
+    """Take one step. What will never succeed holds the order for a person; Transient passes to whoever retries.
+
+    So does any fault of servers that should follow a decision: it stands, and its order needs no other.
+    """
     try:
         STEPS[step](office, number, now=now)
     except (Refused, TermsViolated, NotFound) as error:
+        if step is Next.CONVERGE_COMPLEX:
+            raise
+        reason = error.reason if isinstance(error, Refused) and error.reason in _TOLD_APART else "step_failed"
         with transaction(office.sessions) as session:
             order = find_order(session, number, lock=True)
             why = f"{step.value}: {error}"
-            hold(session, order, reason="step_failed", why=why, now=now, operator=office.settings.operator_email)
+            hold(session, order, reason=reason, why=why, now=now, operator=office.settings.operator_email)
 
 
 def upcoming(office: Office, number: str, last: Next | None) -> Next | None:

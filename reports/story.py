@@ -23,7 +23,8 @@ def order_story(story: OrderStory) -> str:
     """The story: state, money, service, what happened, what was owed, who was told, what is in the archive."""
     held = f" ({story.hold_reason})" if story.hold_reason else ""
     until = f", paid until {moscow(story.paid_until)}" if story.paid_until else ""
-    service = f"{story.service} {story.service_state}{until}" if story.service else "none yet"
+    bounds = f"; {story.limits}" if story.limits else ""
+    service = f"{story.service} {story.service_state}{until}{bounds}" if story.service else "none yet"
     happened = ((moscow(line.at), line.what, line.why, line.who, line.clause) for line in story.lines)
     owed = ((line.clause, line.what, moscow(line.due_at), line.state, line.evidence) for line in story.owed)
     told = ((moscow(line.at), line.kind, line.recipient, line.state) for line in story.notices)
@@ -33,6 +34,7 @@ def order_story(story: OrderStory) -> str:
             ("customer", "ordered", "price", "received", "service"),
             [(story.customer, story.item, story.price, story.received, service)],
         ),
+        *([f"{story.proofs} proofs that its accounts work"] if story.proofs else []),
         "## What happened",
         markdown_table(("when", "what", "why", "who", "clause"), happened),
         "## What was owed",

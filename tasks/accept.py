@@ -30,7 +30,8 @@ from tasks.money import open_activation, settle, unmatched_wording
 from tasks.notices import queue_notice, queue_operator_notice
 from tasks.obligations import fulfil, lift, open_obligation
 from tasks.order_forms import ComplexItem, CustomerForm, OrderForm, ProjectItem
-from tasks.order_state import hold, transition
+from tasks.order_state import WISH, hold, transition
+from tasks.order_wishes import not_granted
 
 ZONE = MOSCOW
 _WAITING = (OrderState.ACKNOWLEDGED, OrderState.PENDING, OrderState.IN_PROGRESS, OrderState.HELD)
@@ -48,7 +49,8 @@ def price_of(office: Office, item: ComplexItem | ProjectItem, moment: datetime) 
 def accept_order(office: Office, session: Session, *, source: str, form: OrderForm, received_at: datetime) -> Order:
     """Put an order on record once by (source, the shop's number); the same again returns the first.
 
-    An item without a price is held for a person; a second free project is rejected (QS-4.4.2).
+    An item without a price, or with a wish that cannot be granted, is held for a person; a second free project is
+    rejected (QS-4.4.2).
     """
     one_at_a_time(session, f"{source}/{form.order}")
     found = session.scalar(select(Order).where(Order.source == source, Order.external_id == form.order))
@@ -192,6 +194,10 @@ def _first_verdict(office: Office, session: Session, order: Order, decision: Dec
             operator=operator,
             clause=decision.clause,
         )
+        return
+    wish = not_granted(office, session, order)
+    if wish is not None:
+        hold(session, order, reason=WISH, why=wish.why, now=now, operator=operator, clause=wish.clause)
         return
     if order.agreement == "QS" and order.item["renews"]:
         why_not = renewal_refused(session, order)

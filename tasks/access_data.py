@@ -1,7 +1,7 @@
 """Access data of a communications complex: generated uniformly, kept by nobody in clear (KS-1.4, KS-2.2).
 
 Passwords exist in memory from their generation to the end of one step. What leaves it: an AES-256 file whose password
-is sealed for the one-time page, and per-protocol hashes sealed until they are in the directory.
+is sealed for the one-time page, and per-protocol hashes sealed until every account is proven to work.
 """
 
 from __future__ import annotations
@@ -12,21 +12,33 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import pyzipper
-from pydantic import TypeAdapter
-from sqlalchemy import select
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from blocks.clients.password_hashes import AccountHashes, hash_account
-from blocks.ledger import OrderState, SealedAccounts, SealedSecret, Service, transaction
+from blocks.errors import Refused
+from blocks.ledger import (
+    Document,
+    Order,
+    OrderState,
+    SealedAccounts,
+    SealedSecret,
+    Step,
+    reading,
+    transaction,
+)
 from blocks.office import Office
 from blocks.sealing import random_password
 from blocks.terms.ks import AccountsFacts, contacts_of
 from blocks.terms.views import AccessSheet, Credential
 from tasks.accept import page_purpose
-from tasks.complexes import complex_of
+from tasks.complexes import service_of
 from tasks.documents import file_document
 from tasks.order_state import find_order, is_done, mark_done
 
-GENERATED, PROVISIONED = "generate_access_data", "provision_accounts"
+GENERATED = "generate_access_data"
+PREPARED, PROVISIONED, VERIFIED = SERVING = "prepare_domain", "provision_accounts", "verify_accounts"
 _HASHES = TypeAdapter(list[AccountHashes])
 
 
@@ -54,7 +66,7 @@ def generate_access_data(office: Office, number: str, render: Render, *, now: da
         order = find_order(session, number)
         if is_done(session, order, GENERATED):
             return
-        service = session.scalars(select(Service).where(Service.order_id == order.id)).one()
+        service = service_of(session, order)
         domain, envelope = service.name, order.delivery == "envelope"
         contacts = contacts_of(AccountsFacts(contacts=order.item["contacts"], domain=domain))
         customer_name = service.product["customer"]
@@ -91,19 +103,32 @@ def generate_access_data(office: Office, number: str, render: Render, *, now: da
         mark_done(session, order, GENERATED, result=f"{len(contacts)} contacts, file {sha256}", now=now)
 
 
-def provision_accounts(office: Office, number: str, *, now: datetime) -> None:
-    """Write the accounts into the directory, then let go of the sealed hashes. Repeating it changes nothing."""
-    with transaction(office.sessions) as session:
+def sealed_accounts(office: Office, number: str) -> list[AccountHashes]:
+    """The hashes of an order's accounts while they are kept: one for each contact of its package.
+
+    Raises Refused("no_keys") where they are gone, or were made before accounts could be proven.
+    """
+    with reading(office.sessions) as session:
         order = find_order(session, number)
-        if is_done(session, order, PROVISIONED):
-            return
-        sealed = session.get_one(SealedAccounts, order.id).sealed
-        domain = session.scalars(select(Service.name).where(Service.order_id == order.id)).one()
-    hashes = _HASHES.validate_json(office.sealer.open(sealed, f"accounts:{number}"))
-    complex_of(office, number).provision(domain, hashes)
-    with transaction(office.sessions) as session:
-        order = find_order(session, number, lock=True)
-        if is_done(session, order, PROVISIONED):
-            return
-        session.delete(session.get_one(SealedAccounts, order.id))
-        mark_done(session, order, PROVISIONED, result=f"{len(hashes)} accounts in {domain}", now=now)
+        row = session.get(SealedAccounts, order.id)
+        domain, contacts = service_of(session, order).name, order.item["contacts"]
+    if row is None:
+        raise Refused("no_keys", "the keys of the accounts are gone: resume to make new access data")
+    try:
+        hashes = _HASHES.validate_json(office.sealer.open(row.sealed, f"accounts:{number}"))
+    except ValidationError:
+        raise Refused(
+            "no_keys", "the accounts were made before they could be proven: resume to make new ones"
+        ) from None
+    names = [contact.name for contact in contacts_of(AccountsFacts(contacts=contacts, domain=domain))]
+    if [account.name for account in hashes] != names:
+        raise Refused("no_keys", f"the keys are not those of {contacts} contacts: resume to make new ones")
+    return hashes
+
+
+def forget_access_data(session: Session, order: Order) -> None:
+    """Drop access data that nobody was given: if the order ever goes on, it gets new."""
+    session.execute(delete(SealedAccounts).where(SealedAccounts.order_id == order.id))
+    session.execute(delete(Step).where(Step.order_id == order.id, Step.key.in_([GENERATED, *SERVING])))
+    session.execute(update(SealedSecret).where(SealedSecret.order_id == order.id).values(sealed=None))
+    session.execute(delete(Document).where(Document.key == f"access-data:{order.number}"))

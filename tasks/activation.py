@@ -10,12 +10,13 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import TermsViolated
-from blocks.ledger import Customer, Order, OrderState, SealedSecret, Service, ServiceState, transaction
+from blocks.errors import Refused, TermsViolated
+from blocks.ledger import AccountProof, Customer, Order, OrderState, SealedSecret, Service, ServiceState, transaction
 from blocks.office import Office
 from blocks.sealing import random_password, token_hash
 from blocks.terms import ks, qs
 from blocks.terms.deadlines import in_calendar_days, local_date
+from blocks.terms.ks_complex import ProofKind
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
 from tasks.accept import page_purpose, renewal_refused
@@ -23,10 +24,12 @@ from tasks.accounts import enter, price_of_order, received
 from tasks.money import ACTIVATE, open_activation, service_of_order, tell_surplus
 from tasks.notices import queue_notice
 from tasks.obligations import fulfil, open_obligation
-from tasks.order_state import find_order, is_done, mark_done, note, transition
+from tasks.order_state import WISH, find_order, is_done, mark_done, note, transition
+from tasks.order_wishes import domain_of, limits_of, not_granted
 
 ACTIVATED, EXTENDED, COMPLETED = "activate_service", "extend_period", "complete"
 HAND_OVER = "hand over the access data"
+DEDICATED = "provide the dedicated server, the second-level domain and its DNS"
 _BEFORE_WORK = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
 
 
@@ -58,15 +61,21 @@ def begin(office: Office, number: str, *, now: datetime) -> None:
 
 def _reserve(office: Office, session: Session, order: Order) -> None:
     before = session.scalar(select(Service).where(Service.order_id == order.id))
-    if before is not None:
-        before.state = ServiceState.RESERVED  # an order that was cancelled and came back
+    wish = not_granted(office, session, order)
+    if wish is not None:
+        raise Refused(WISH, wish.why)
+    if before is not None:  # an order that was cancelled and came back
+        before.state = ServiceState.RESERVED
+        if order.agreement == "KS":
+            before.name = domain_of(office, session, order)
         return
     customer = session.get_one(Customer, order.customer_id)
     if order.agreement == "KS":
         dedicated = ks.dedicated_resources(ks.PackageFacts(contacts=order.item["contacts"]))
         place = ks.jurisdiction(ks.JurisdictionFacts(wish=order.item["jurisdiction"]))
-        name = f"k{order.id:06d}.{office.settings.customer_domain}"
-        product = {**order.item, **dedicated.values, **place.values, "customer": customer.name}
+        name = domain_of(office, session, order)
+        wished = {**dedicated.values, **place.values, **limits_of(order).values}
+        product = {**order.item, **wished, "customer": customer.name}
     else:
         day = local_date(order.ordered_at, qs.ZONE)
         tariff = qs.tariff_on(order.item["tariff"], day, office.settings.qs_price_lists)
@@ -125,10 +134,26 @@ def activate_complex(office: Office, number: str, *, now: datetime) -> None:
                 documents=[document],
             )
         if service.product.get("dedicated"):
-            what = "provide the dedicated server, the second-level domain and its DNS"
             deadline = in_calendar_days(now, policy.dedicated_days, ks.ZONE)
-            open_obligation(session, clause="KS-4.3", subject=number, what=what, deadline=deadline, now=now)
+            open_obligation(session, clause="KS-4.3", subject=number, what=DEDICATED, deadline=deadline, now=now)
+            _fulfil_dedicated(office, session, order, service, now)
         _report_activation(session, order, service, now)
+
+
+def _fulfil_dedicated(office: Office, session: Session, order: Order, service: Service, now: datetime) -> None:
+    """A complex of the order's own, and its own domain seen in the DNS from outside, are what KS-4.3 wants.
+
+    Where one of them is missing, the obligation stays with a person.
+    """
+    at = office.complexes.dedicated_to(order.number)
+    seen = select(AccountProof.detail).where(
+        AccountProof.order_id == order.id, AccountProof.kind == ProofKind.DNS.value, AccountProof.ok
+    )
+    proof = session.scalars(seen.order_by(AccountProof.id.desc())).first()
+    if at is None or proof is None or not order.item.get("domain"):
+        return
+    evidence = f"complex {at.name}; {service.name} in the DNS: {proof}"
+    fulfil(session, subject=order.number, what=DEDICATED, evidence=evidence, now=now)
 
 
 def _report_activation(session: Session, order: Order, service: Service, now: datetime) -> None:

@@ -33,15 +33,16 @@ from blocks.office import Office
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import ORDER_POLICY
 from tasks.accept import ZONE, free_projects, price_of, renewal_refused
-from tasks.access_data import PROVISIONED
+from tasks.access_data import forget_access_data
 from tasks.accounts import balances, charged, enter, received, returned
 from tasks.activation import ACTIVATED, COMPLETED, EXTENDED
-from tasks.complexes import complex_of
+from tasks.complex_end import delete_complex
 from tasks.money import service_of_order, settle
 from tasks.notices import queue_notice
 from tasks.obligations import fulfil, lift, open_obligation
 from tasks.order_forms import Action, ComplexItem, OrderDecision, ProjectItem
-from tasks.order_state import find_order, hold, is_done, mark_done, note, transition
+from tasks.order_state import WISH, find_order, hold, is_done, mark_done, note, transition
+from tasks.order_wishes import not_granted
 
 HANDED_OVER = "confirm_handover"
 NOT_HANDED_OVER = "envelope.not_handed_over"
@@ -59,8 +60,6 @@ def decide(office: Office, decision: OrderDecision, *, event: int, now: datetime
             return step.result
         told = _carry_out(office, session, order, decision, now)
         mark_done(session, order, f"decision:{event}", result=told, now=now)
-    if decision.action is Action.CANCEL:
-        _take_accounts_away(office, decision.order)
     return told
 
 
@@ -84,14 +83,19 @@ def _carry_out(  # noqa: PLR0911 - one way for each action
             return _take_payment(office, session, order, decision, now)
         case Action.FULFIL:
             return _fulfil(session, order, decision, now)
+        case Action.DELETE:
+            return delete_complex(session, order, decision, now)
 
 
 def _resume(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
     """Back to where the order stood: to its end, its work, its waiting for money, or a new request for money."""
     if order.state is not OrderState.HELD:
         raise Refused("state", f"{order.number} is {order.state.value}, not held")
-    if "unknown_product" in (order.hold_reason or ""):
+    reasons = (order.hold_reason or "").split("+")
+    if {"unknown_product", WISH} & set(reasons):
         _look_again(office, session, order)
+    if "no_keys" in reasons and not is_done(session, order, ACTIVATED):
+        forget_access_data(session, order)
     policy = ORDER_POLICY.on(local_date(now, ZONE))
     order.pay_by = max(order.pay_by, in_calendar_days(now, policy.payment_window_days, ZONE).due)
     served = is_done(session, order, ACTIVATED) or is_done(session, order, EXTENDED)
@@ -121,6 +125,8 @@ def _look_again(office: Office, session: Session, order: Order) -> None:
     order.price_minor = decision.amount.minor
     if order.item.get("renews") and (why_not := renewal_refused(session, order)):
         raise TermsViolated("QS-3.3.1", why_not)
+    if wish := not_granted(office, session, order):
+        raise TermsViolated(wish.clause, wish.why)
 
 
 def _bring_back(session: Session, order: Order, now: datetime) -> None:
@@ -153,6 +159,7 @@ def cancel_consequences(session: Session, order: Order, *, why: str, now: dateti
     service = session.scalar(select(Service).where(Service.order_id == order.id))
     if service is not None:
         service.state = ServiceState.TERMINATED
+        forget_access_data(session, order)
     owed = balances(session, order)
     told = ", ".join(str(amount) for amount in owed)
     customer = session.get_one(Customer, order.customer_id)
@@ -164,16 +171,6 @@ def cancel_consequences(session: Session, order: Order, *, why: str, now: dateti
         clause = "KS-4.1" if order.agreement == "KS" else "QS-4.2.1"
         what = f"return {told}"
         open_obligation(session, clause=clause, subject=order.number, what=what, deadline=deadline, now=now)
-
-
-def _take_accounts_away(office: Office, number: str) -> None:
-    """A cancelled complex leaves no accounts in the directory; repeating it changes nothing."""
-    with reading(office.sessions) as session:
-        order = find_order(session, number)
-        gone = order.state is OrderState.CANCELLED and is_done(session, order, PROVISIONED)
-        domain = session.scalar(select(Service.name).where(Service.order_id == order.id))
-    if gone and domain:
-        complex_of(office, number).delete(domain)
 
 
 def awaiting_handover(sessions: Sessions, number: str | None = None) -> dict[str, int]:
@@ -210,17 +207,16 @@ def _confirm(session: Session, order: Order, decision: OrderDecision, now: datet
 
 
 def _suspend(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
-    """QS-3.6.2: a breach blocks a project. A complex is suspended on its servers, not from here."""
-    if order.agreement != "QS":
-        raise Refused("state", "a communications complex is suspended on its servers")
+    """QS-3.6.2: a breach blocks a project. KS names no suspension: of a complex a person decides, and says why."""
+    clause = "QS-3.6.2" if order.agreement == "QS" else None
     service = service_of_order(session, order)
     if service is None or service.state is not ServiceState.ACTIVE:
         raise Refused("state", f"{order.number} has no active service")
     service.state, service.suspended_for = ServiceState.SUSPENDED, "operator"
     why, who = decision.note, decision.operator
-    note(session, order, kind="service.suspended", why=why, who=who, now=now, clause="QS-3.6.2")
+    note(session, order, kind="service.suspended", why=why, who=who, now=now, clause=clause)
     operator = office.settings.operator_email
-    hold(session, order, reason="suspended", why=f"{who}: {why}", now=now, operator=operator, clause="QS-3.6.2")
+    hold(session, order, reason="suspended", why=f"{who}: {why}", now=now, operator=operator, clause=clause)
     customer = session.get_one(Customer, order.customer_id)
     facts, about = {"service": service.name, "why": why}, now.isoformat()
     queue_notice(session, order, kind="service_suspended", recipient=customer.email, facts=facts, now=now, about=about)

@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import httpx
 from pydantic import BaseModel
 from sqlalchemy import text
 
 from blocks.clients.bounces import BounceMaildir
+from blocks.clients.comms.protocol import Complex
+from blocks.clients.comms.sandbox import SandboxComplex
 from blocks.errors import DogovorError, Refused
 from blocks.ledger import reading
 from blocks.office import Office
@@ -70,6 +73,7 @@ def examine(office: Office, *, now: datetime, prefect_url: str | None = None) ->
             for country in COUNTRIES
         ),
     ]
+    checks += _complexes(office)
     if prefect_url:
         checks += [
             ("prefect", lambda: _prefect(prefect_url), "start it: dogovor up; check PREFECT_API_URL"),
@@ -83,6 +87,28 @@ def _try(part: str, check: Callable[[], str], mend: str) -> Finding:
         return Finding(part, True, check())
     except (DogovorError, OSError, ValueError, httpx.HTTPError) as error:
         return Finding(part, False, f"{type(error).__name__}: {error}"[:300], mend)
+
+
+def _complexes(office: Office) -> list[tuple[str, Callable[[], str], str]]:
+    """A check for each complex; production refuses the sandbox, which nobody can log in to."""
+    mend = "check DOGOVOR_COMPLEXES_FILE and that its servers run"
+    try:
+        fleet = office.complexes.all()
+    except (DogovorError, OSError, ValueError) as error:
+        told = f"{type(error).__name__}: {error}"
+        return [("complexes", lambda: _raise(ValueError(told)), mend)]
+    production = office.settings.environment == "production"
+    return [(f"complex {one.name}", partial(_complex, one, production=production), mend) for one in fleet]
+
+
+def _complex(one: Complex, *, production: bool) -> str:
+    if production and one.name == SandboxComplex.name:
+        raise ValueError("production has no servers: accounts stand in a table, and nobody can log in")
+    return one.check()
+
+
+def _raise(error: Exception) -> str:
+    raise error
 
 
 def _ledger(office: Office) -> str:

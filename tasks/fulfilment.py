@@ -10,22 +10,26 @@ from sqlalchemy import select
 from blocks.ledger import Customer, Notice, NoticeState, OrderState, SealedSecret, Step, reading
 from blocks.office import Office
 from blocks.terms import ks, qs
-from tasks.access_data import GENERATED, PROVISIONED
+from tasks.access_data import GENERATED, PREPARED, PROVISIONED, VERIFIED
 from tasks.accounts import received
 from tasks.activation import ACTIVATED, EXTENDED
+from tasks.complexes import diverges
 from tasks.decisions import HANDED_OVER
 from tasks.order_state import find_order
 
 
 class Next(StrEnum):
-    """The steps of an order."""
+    """The steps of an order. `converge_complex` is taken in any state: servers follow what was decided on a service."""
 
+    CONVERGE_COMPLEX = "converge_complex"
     REQUEST_PAYMENT = "request_payment"
     ISSUE_INVOICE = "issue_invoice"
     HOLD_UNDERPAID = "hold_underpaid"
     BEGIN = "begin"
     GENERATE_ACCESS_DATA = GENERATED
+    PREPARE_DOMAIN = PREPARED
     PROVISION_ACCOUNTS = PROVISIONED
+    VERIFY_ACCOUNTS = VERIFIED
     ACTIVATE_COMPLEX = "activate_complex"
     ACTIVATE_PROJECT = "activate_project"
     EXTEND_PERIOD = EXTENDED
@@ -48,6 +52,16 @@ class OrderView:
     done: frozenset[str]
     page_shown: bool
     file_sent: bool
+    diverges: bool = False
+
+
+_TO_ACTIVE = (
+    (GENERATED, Next.GENERATE_ACCESS_DATA),
+    (PREPARED, Next.PREPARE_DOMAIN),
+    (PROVISIONED, Next.PROVISION_ACCOUNTS),
+    (VERIFIED, Next.VERIFY_ACCOUNTS),
+    (ACTIVATED, Next.ACTIVATE_COMPLEX),
+)
 
 
 def view_of(office: Office, number: str) -> OrderView:
@@ -70,30 +84,33 @@ def view_of(office: Office, number: str) -> OrderView:
             done=frozenset(session.scalars(select(Step.key).where(Step.order_id == order.id))),
             page_shown=shown is not None,
             file_sent=letter in (NoticeState.SENT, NoticeState.DELIVERED),
+            diverges=diverges(session, order),
         )
 
 
 def next_step(order: OrderView) -> Next | None:
     """The next step, or None when the order waits (for money, for its customer, for a person) or is at its end."""
+    if order.diverges:
+        return Next.CONVERGE_COMPLEX
     if order.state in (OrderState.ACKNOWLEDGED, OrderState.PENDING):
-        if order.received_minor >= order.price_minor:
-            return Next.BEGIN
-        if order.received_minor > 0:
-            return Next.HOLD_UNDERPAID
-        if order.state is OrderState.ACKNOWLEDGED:
-            return Next.ISSUE_INVOICE if order.way == "invoice" else Next.REQUEST_PAYMENT
-        return None
+        return _money_step(order)
     if order.state is not OrderState.IN_PROGRESS:
         return None
     return _complex_step(order) if order.agreement == "KS" else _project_step(order)
 
 
+def _money_step(order: OrderView) -> Next | None:
+    if order.received_minor >= order.price_minor:
+        return Next.BEGIN
+    if order.received_minor > 0:
+        return Next.HOLD_UNDERPAID
+    if order.state is OrderState.ACKNOWLEDGED:
+        return Next.ISSUE_INVOICE if order.way == "invoice" else Next.REQUEST_PAYMENT
+    return None
+
+
 def _complex_step(order: OrderView) -> Next | None:
-    for key, step in (
-        (GENERATED, Next.GENERATE_ACCESS_DATA),
-        (PROVISIONED, Next.PROVISION_ACCOUNTS),
-        (ACTIVATED, Next.ACTIVATE_COMPLEX),
-    ):
+    for key, step in () if ACTIVATED in order.done else _TO_ACTIVE:
         if key not in order.done:
             return step
     handover = ks.HandoverFacts.model_validate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -57,12 +58,19 @@ class CustomerForm(Form):
 
 
 class ComplexItem(Form):
-    """KeepSecrets: a package (KS-4.1), how its access data goes out (KS-1.4), where its servers stand (KS-2.8)."""
+    """KeepSecrets: a package (KS-4.1), how its access data goes out (KS-1.4), where its servers stand (KS-2.8).
+
+    Packages of 50 and 100 may bring a domain of the second level (KS-4.3, `xn--` for what is not ASCII) and wish for
+    other limits (KS-3.5): the largest e-mail in MB, the longest call in seconds (0: none).
+    """
 
     agreement: Literal["KS"] = "KS"
     contacts: Annotated[int, Field(ge=1, le=10_000)]
     delivery: Literal["electronic", "envelope"] = "electronic"
     jurisdiction: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    domain: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True), Field(max_length=253)] | None = None
+    mail_mb: Annotated[int, Field(ge=1, le=100)] | None = None
+    call_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
 
 
 class ProjectItem(Form):
@@ -104,6 +112,7 @@ class Action(StrEnum):
     SEND_AGAIN = "send again"
     TAKE_PAYMENT = "take payment"
     FULFIL = "fulfil obligation"
+    DELETE = "delete complex"
 
 
 class OrderDecision(Form):
@@ -118,6 +127,10 @@ class OrderDecision(Form):
     obligation: Annotated[Line, Field(max_length=200)] | None = Field(
         default=None, description="With `fulfil obligation`: how its wording begins"
     )
+    domain: Annotated[Line, Field(max_length=253)] | None = Field(
+        default=None, description="With `delete complex`: its domain, typed once more"
+    )
+    ended_on: date | None = Field(default=None, description="With `delete complex`: the agreement's last day")
 
 
 class YooKassaObject(BaseModel):

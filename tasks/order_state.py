@@ -28,7 +28,10 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
 LEASE = timedelta(minutes=20)
 """Longer than any run may take, so that a slow worker is not taken for a dead one."""
 
-HOLDS_TOLD_TO_CUSTOMER = frozenset({"underpaid", "payment_after_cancellation", "payment_canceled", "unknown_product"})
+WISH = "wish"
+HOLDS_TOLD_TO_CUSTOMER = frozenset(
+    {"underpaid", "payment_after_cancellation", "payment_canceled", "unknown_product", WISH}
+)
 
 
 def find_order(session: Session, number: str, *, lock: bool = False) -> Order:

@@ -6,9 +6,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from blocks.ledger import Customer, Document, Notice, Obligation, Order, OrderEvent, Service, Sessions, reading
+from blocks.ledger import (
+    AccountProof,
+    Customer,
+    Document,
+    Notice,
+    Obligation,
+    Order,
+    OrderEvent,
+    Service,
+    Sessions,
+    reading,
+)
+from blocks.terms.complex_views import SeenProof
+from blocks.terms.ks_complex import Proof
 from blocks.terms.money import Money
 from blocks.terms.views import NoticeLine, OrderStory, OwedLine, StoryLine
 from tasks.accounts import received
@@ -29,8 +42,14 @@ def masked_text(text: str) -> str:
 def item_text(item: Mapping[str, Any]) -> str:
     """What was ordered, in a few words."""
     if item["agreement"] == "KS":
-        place = f", servers in {item['jurisdiction']}" if item.get("jurisdiction") else ""
-        return f"KS, {item['contacts']} contacts, {item['delivery']}{place}"
+        wishes = {
+            "jurisdiction": "servers in {}",
+            "domain": "domain {}",
+            "mail_mb": "mail up to {} MB",
+            "call_seconds": "calls up to {} s (0: any)",
+        }
+        wished = [text.format(item[key]) for key, text in wishes.items() if item.get(key) is not None]
+        return ", ".join([f"KS, {item['contacts']} contacts, {item['delivery']}", *wished])
     months = f", {item['months']} months" if item["months"] else ""
     return f"QS {item['tariff']}{months}{', renews ' + item['renews'] if item.get('renews') else ''}"
 
@@ -76,4 +95,29 @@ def story_of(sessions: Sessions, number: str) -> OrderStory:
             owed=tuple(OwedLine(o.clause, o.what, o.due_at, o.state.value, o.evidence or "") for o in owed),
             notices=tuple(NoticeLine(n.created_at, n.kind, masked(n.recipient), n.state.value) for n in notices),
             documents=tuple((d.title, d.file_name, d.sha256) for d in documents),
+            limits=_limits(service.product) if service else "",
+            proofs=session.scalar(select(func.count()).where(AccountProof.order_id == order.id, AccountProof.ok)) or 0,
         )
+
+
+def _limits(product: Mapping[str, Any]) -> str:
+    if "mail_bytes" not in product:
+        return ""
+    calls = f"{product['call_seconds']} s" if product["call_seconds"] else "any length"
+    return f"mail up to {product['mail_bytes'] // 2**20} MB, calls of {calls}"
+
+
+def proofs_of(sessions: Sessions, number: str) -> list[SeenProof]:
+    """Every proof of an order's accounts, good and bad, the oldest first. Raises NotFound."""
+    with reading(sessions) as session:
+        order = find_order(session, number)
+        query = select(AccountProof).where(AccountProof.order_id == order.id).order_by(AccountProof.id)
+        return [
+            SeenProof(
+                at=row.at,
+                proof=Proof.model_validate(
+                    {"contact": row.contact, "kind": row.kind, "ok": row.ok, "detail": row.detail, "facts": row.facts}
+                ),
+            )
+            for row in session.scalars(query)
+        ]

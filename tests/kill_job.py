@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -25,19 +26,24 @@ if "test" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
 
 
 def arm(office: Office, kill_at: int | None, moment: str) -> None:
-    """Kill this process at the N-th commit of the ledger: `before` it reaches the database, or `after` it has."""
-    seen, plain_commit = 0, office.engine.dialect.do_commit
+    """Kill this process at the N-th commit of the ledger or the directory: `before` its database has it, or `after`.
 
-    def commit(connection: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == kill_at and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        plain_commit(connection)
-        if seen == kill_at and moment == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
+    The directory is the servers' part in the sandbox: killed there, some of a domain's services have changed.
+    """
+    seen = 0
+    for engine in (office.engine, office.directory._engine):  # noqa: SLF001 - nobody else needs it
+        plain_commit = engine.dialect.do_commit
 
-    office.engine.dialect.do_commit = commit  # type: ignore[assignment, method-assign]
+        def commit(connection: Any, plain_commit: Callable[[Any], None] = plain_commit) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == kill_at and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            plain_commit(connection)
+            if seen == kill_at and moment == "after":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        engine.dialect.do_commit = commit  # type: ignore[assignment, method-assign]
 
 
 def the_number(office: Office) -> str:

@@ -85,6 +85,8 @@ class Service(Base):
     """What a customer has: a complex (KS) or a project (QS). A token is kept only as a hash.
 
     `suspended_for` is `period_over`, `disputed` or `operator`: a new payment lifts only the first (QS-4.3.1).
+    `served_state` is what the servers of a complex were last brought to: `active`, `suspended`, `deleted`, or
+    `changing` while work on them is under way or was cut short. Empty: they hold nothing of it.
     """
 
     __tablename__ = "services"
@@ -98,6 +100,7 @@ class Service(Base):
     product: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[ServiceState]
     suspended_for: Mapped[str | None] = mapped_column(String(16))
+    served_state: Mapped[str | None] = mapped_column(String(16))
     url: Mapped[str | None] = mapped_column(String(500))
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     active_from: Mapped[datetime | None]

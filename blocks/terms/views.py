@@ -81,7 +81,10 @@ class NoticeLine:
 
 @dataclass(frozen=True)
 class OrderStory:
-    """An order's whole story. E-mail addresses are masked; nothing in it is a secret."""
+    """An order's whole story. E-mail addresses are masked; nothing in it is a secret.
+
+    `limits` are those of a complex (KS-3.5), empty for a project; `proofs` counts what proved its accounts to work.
+    """
 
     number: str
     state: str
@@ -97,3 +100,5 @@ class OrderStory:
     owed: tuple[OwedLine, ...]
     notices: tuple[NoticeLine, ...]
     documents: tuple[tuple[str, str, str], ...]
+    limits: str = ""
+    proofs: int = 0

@@ -23,6 +23,7 @@ from sqlalchemy.orm import sessionmaker
 from standardwebhooks import Webhook
 
 from blocks.ledger import Notice, Sessions, Work, open_engine, reading
+from blocks.terms.ks_complex import wanted
 from blocks.terms.views import OrderStory
 from blocks.terms.zones import MOSCOW
 from flows.cli.demo_logs import logs_of_half_a_year
@@ -188,6 +189,7 @@ def _play(demo: Demo) -> dict[str, Any]:
         and (repeated, forged) == (202, 401)
         and set(pages.values()) == {(200, 410)}
         and all(owed.state == "fulfilled" for order in pages for owed in stories[order].owed)
+        and all(stories[order].proofs == _proofs(contacts) for order, contacts in (("shop-1", 6), ("shop-2", 12)))
         and list(saturday["works"].values()) == ["done", "undone"]
         and set(saturday["notices"].values()) == {"delivered"}
         and logs["well"]
@@ -203,6 +205,11 @@ def _play(demo: Demo) -> dict[str, Any]:
         "home": str(demo.stack.home),
         "prefect": demo.stack.prefect_url.removesuffix("/api"),
     }
+
+
+def _proofs(contacts: int) -> int:
+    """How many proofs an activation takes."""
+    return len(wanted([f"c{n:03d}" for n in range(1, contacts + 1)]))
 
 
 def _saturday(demo: Demo) -> dict[str, Any]:
@@ -243,6 +250,7 @@ def _row(demo: Demo, order: str, story: OrderStory) -> dict[str, Any]:
         "seconds_from_payment_to_active": round(demo.latency[order], 2) if order in demo.latency else None,
         "obligations": {f"{owed.clause} {owed.what}": owed.state for owed in story.owed},
         "notices": {f"{n}. {notice.kind}": notice.state for n, notice in enumerate(story.notices, 1)},
+        "proofs": story.proofs,
         "documents": {name: str(archive / sha256[:2] / sha256) for _, name, sha256 in story.documents},
     }
 
@@ -253,12 +261,15 @@ def print_table(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console() if sys.stdout.isatty() else Console(width=130)
-    table = Table("order", "item", "price", "received", "state", "service", "obligations", title="What the demo did")
+    table = Table(
+        "order", "item", "price", "received", "state", "service", "obligations", "proofs", title="What the demo did"
+    )
     for row in result["orders"]:
         kept = sum(state == "fulfilled" for state in row["obligations"].values())
         state = f"{row['state']}{': ' + row['why'] if row['why'] else ''}"
         owed = f"{kept} of {len(row['obligations'])} kept"
-        table.add_row(row["order"], row["item"], row["price"], row["received"], state, row["service"], owed)
+        proofs = str(row["proofs"] or "")
+        table.add_row(row["order"], row["item"], row["price"], row["received"], state, row["service"], owed, proofs)
     console.print(table)
     console.print(f"repeated webhook: {result['repeated_webhook']}, forged: {result['forged_webhook']}")
     for row in result["orders"]:

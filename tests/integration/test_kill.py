@@ -6,7 +6,8 @@ N rises until a process lives to the end, so every boundary between two transact
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,9 +15,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from blocks.clients.directory import MAIL_ACCOUNTS, SIP_SUBSCRIBERS, XMPP_USERS
+from blocks.clients.directory import MAIL_ACCOUNTS, SIP_SUBSCRIBERS, XMPP_USERS, Kind
 from blocks.ledger import (
     AccountEntry,
+    AccountProof,
     Document,
     Notice,
     Obligation,
@@ -29,11 +31,12 @@ from blocks.ledger import (
 )
 from blocks.office import Office, open_office
 from blocks.settings import Settings
+from tasks.order_forms import EventKind
 from tests.conftest import PaymentSandbox, close_office
 from tests.kill_job import job, the_number
 from tests.killing import lives
 from tests.servers.postgres import PostgresServer
-from tests.work import COMPANY, MINUTE, NOW, ks, payment_of, put_order, put_payment, put_receipt, qs, story
+from tests.work import COMPANY, MINUTE, NOW, ks, payment_of, put, put_order, put_payment, put_receipt, qs, story
 
 Stages = list[tuple[Callable[[Office], None], str, int]]
 """What happens outside, what is then done in the process that may be killed, and at which minute."""
@@ -50,7 +53,7 @@ def fingerprint(office: Office) -> dict[str, Any]:
     with reading(office.sessions) as session:
         counts = {
             table.__tablename__: session.scalar(select(func.count()).select_from(table))
-            for table in (AccountEntry, Document, Notice, Obligation, Payment, Service, Step)
+            for table in (AccountEntry, AccountProof, Document, Notice, Obligation, Payment, Service, Step)
         }
         charges = session.scalars(select(AccountEntry.amount_minor).order_by(AccountEntry.key)).all()
         changes = session.execute(select(OrderEvent.from_state, OrderEvent.to_state).order_by(OrderEvent.id)).all()
@@ -62,8 +65,14 @@ def fingerprint(office: Office) -> dict[str, Any]:
         "owed": [(line.clause, line.what, line.state) for line in told.owed],
         "state": (told.state, told.service_state),
         "accounts": accounts(office),
+        "served": [row.served_state for row in services(office)],
         "letters": len(list(office.settings.outbox.glob("*.eml"))),
     }
+
+
+def services(office: Office) -> Sequence[Service]:
+    with reading(office.sessions) as session:
+        return session.scalars(select(Service).order_by(Service.id)).all()
 
 
 def accounts(office: Office) -> list[int]:
@@ -153,3 +162,69 @@ def test_qs_3_2_2_killed_at_every_commit_a_companys_project_is_activated_once(
         (nothing, "press", 10),
     ]
     assert everything_killed(settings_for, tmp_path, str, stages) > 15
+
+
+def decision(action: str, at_minute: int, **more: str) -> Callable[[Office], None]:
+    """Put an operator's decision on the only order into the inbox."""
+
+    def put_in(office: Office) -> None:
+        payload = {
+            "order": the_number(office),
+            "action": action,
+            "operator": "О. Петрова",
+            "note": "so decided",
+            **more,
+        }
+        at = NOW + at_minute * MINUTE
+        put(office, EventKind.DECISION, payload, f"{action}:{at_minute}", "operator", at)
+
+    return put_in
+
+
+TOMORROW = 26 * 60
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "more", "served", "standing"),
+    [
+        ((), "suspend", {}, "suspended", ((), ("c001", "c002"))),
+        (("suspend",), "resume", {}, "active", (("c001", "c002"), ())),
+        (
+            ("suspend",),
+            "delete complex",
+            {"domain": "k000001.example.net", "ended_on": NOW.date().isoformat()},
+            "deleted",
+            ((), ()),
+        ),
+    ],
+)
+def test_killed_at_every_commit_the_servers_follow_what_was_decided(
+    settings_for: Callable[..., Settings],
+    sandbox: PaymentSandbox,
+    tmp_path: Path,
+    *,
+    before: tuple[str, ...],
+    action: str,
+    more: dict[str, str],
+    served: str,
+    standing: tuple[tuple[str, ...], tuple[str, ...]],
+) -> None:
+    first = settings_for(home=tmp_path / "first")
+    run_stages(first, [*ks_stages(sandbox), *((decision(done, 20), "drain", 20) for done in before)], 10_000, "before")
+    kills = 0
+    for moment in ("before", "after"):
+        for kill_at in range(1, 60):
+            home = tmp_path / f"{moment}-{kill_at}"
+            shutil.copytree(first.home, home)
+            settings = settings_for(home=home)
+            _, lived = run_stages(settings, [(decision(action, TOMORROW, **more), "drain", TOMORROW)], kill_at, moment)
+            office = open_office(settings)
+            domain = services(office)[0].name
+            stands = [office.directory.standing(kind, domain) for kind in (Kind.XMPP, Kind.MAIL)]
+            assert services(office)[0].served_state == served, f"killed {moment} commit {kill_at}"
+            assert [(one.active, one.suspended) for one in stands] == [standing] * 2, f"killed {moment} {kill_at}"
+            close_office(office)
+            if lived:
+                break
+            kills += 1
+    assert kills > 10

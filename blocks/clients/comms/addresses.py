@@ -10,6 +10,7 @@ from pydantic import Field, HttpUrl, ValidationError, model_validator
 
 from blocks.errors import Refused
 from blocks.terms.base import Frozen
+from blocks.terms.ks_complex import CALL_SECONDS, MAIL_MB
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9.:-]+$", max_length=253)]
@@ -53,6 +54,7 @@ class ComplexAt(Frozen):
     """One complex. `orders` are those it is dedicated to (KS-4.3); without any it is the shared one.
 
     `addresses` are published for customers' domains; `ca_file` holds the authorities to trust in place of the system's.
+    `mail_bytes` and `call_seconds` are the limits that its servers are configured with (KS-3.5).
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -61,6 +63,8 @@ class ComplexAt(Frozen):
     addresses: tuple[str, ...] = Field(min_length=1)
     jurisdiction: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "EU"
     ca_file: Path | None = None
+    mail_bytes: int = Field(default=MAIL_MB * 2**20, ge=2**20)
+    call_seconds: int = Field(default=CALL_SECONDS, ge=0)
     xmpp: XmppAt
     mail: MailAt
     sip: SipAt
@@ -109,15 +113,19 @@ class Complexes(Frozen):
 
         Raises Refused where a person must provide one first (KS-2.8, KS-4.3).
         """
-        for at in self.complexes:
-            if order in at.orders:
-                return at
+        own = self.dedicated_to(order)
+        if own is not None:
+            return own
         if dedicated:
             raise Refused("dedicated_server", f"no dedicated complex lists {order} in its orders yet (KS-4.3)")
         for at in self.complexes:
             if not at.orders and at.jurisdiction == place:
                 return at
         raise Refused("jurisdiction", f"no shared complex stands in {place} (KS-2.8)")
+
+    def dedicated_to(self, order: str) -> ComplexAt | None:
+        """The complex that lists the order as its own."""
+        return next((at for at in self.complexes if order in at.orders), None)
 
 
 def read_complexes(text: str) -> Complexes:

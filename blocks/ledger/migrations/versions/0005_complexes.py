@@ -1,4 +1,4 @@
-"""What proved the accounts of a complex to work."""
+"""What proved the accounts of a complex to work, and what its servers were last brought to."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,6 +29,9 @@ def upgrade() -> None:
     with op.batch_alter_table("account_proofs", schema=None) as batch_op:
         batch_op.create_index("ix_account_proofs_order", ["order_id"], unique=False)
     forbid_changes("account_proofs")
+    with op.batch_alter_table("services", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("served_state", sa.String(length=16), nullable=True))
+    op.execute("UPDATE services SET served_state = 'active' WHERE agreement = 'KS' AND state = 'active'")
 
 
 def downgrade() -> None:
