@@ -173,6 +173,12 @@ class Directory:
         with _typed("a question"), self._engine.connect() as connection:
             return dict(connection.execute(query).tuples().all())
 
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[Connection]:
+        """A transaction on the same database, for the tables that a server keeps there itself."""
+        with _typed(what), self._engine.begin() as connection:
+            yield connection
+
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()

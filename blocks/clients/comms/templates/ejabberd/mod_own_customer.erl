@@ -1,0 +1,45 @@
+%% Customers share a server and must not meet on it: a stanza passes only within one customer's names.
+%% To anybody else the sender is told what it would be told of a server that does not exist.
+-module(mod_own_customer).
+-behaviour(gen_mod).
+-export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_doc/0, filter/1]).
+
+start(_Host, _Options) ->
+    ejabberd_hooks:add(filter_packet, ?MODULE, filter, 1).
+
+stop(Host) ->
+    case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
+        true -> ok;
+        false -> ejabberd_hooks:delete(filter_packet, ?MODULE, filter, 1)
+    end.
+
+reload(_Host, _New, _Old) -> ok.
+depends(_Host, _Options) -> [].
+mod_options(_Host) -> [].
+mod_doc() -> #{desc => <<"Keeps customers apart.">>}.
+
+filter(drop) -> drop;
+filter(Packet) ->
+    {_, From, _} = Sender = jid:tolower(xmpp:get_from(Packet)),
+    {_, To, _} = jid:tolower(xmpp:get_to(Packet)),
+    case same(From, To) of
+        true -> Packet;
+        false -> refuse(Sender, Packet), drop
+    end.
+
+same(Name, Name) -> true;
+same(One, Other) ->
+    Owner = owner(One),
+    Owner =/= nobody andalso Owner =:= owner(Other).
+
+owner(Name) ->
+    try ejabberd_router:host_of_route(Name)
+    catch error:_ -> nobody
+    end.
+
+refuse({User, Server, _}, Packet) ->
+    Answered = lists:member(xmpp:get_type(Packet), [error, result, headline]),
+    case User =/= <<>> andalso not Answered andalso ejabberd_router:is_my_host(Server) of
+        true -> ejabberd_sm:route(xmpp:make_error(Packet, xmpp:err_remote_server_not_found()));
+        false -> ok
+    end.
