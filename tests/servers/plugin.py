@@ -14,6 +14,7 @@ from .bind import BindServer, bind_server
 from .certificates import Authority, new_authority
 from .chromium import chromium_page
 from .comms_dns import NameServers, name_servers
+from .comms_sip import SipGround, sip_ground
 from .dovecot import DovecotServer, dovecot_server
 from .ejabberd import EjabberdServer, ejabberd_server
 from .kamailio import KamailioServer, kamailio_server
@@ -109,6 +110,13 @@ def kamailio(authority: Authority) -> Iterator[KamailioServer]:
     """Yield a Kamailio, one for each test process."""
     with kamailio_server(authority) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def sip(postgres: PostgresServer) -> Iterator[SipGround]:
+    """Yield the Kamailio of a complex, one for each test process."""
+    with sip_ground(postgres) as made:
+        yield made
 
 
 @pytest.fixture

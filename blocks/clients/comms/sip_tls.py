@@ -1,0 +1,94 @@
+"""The certificates that Kamailio shows: a file a domain in one directory, and the list of them that it reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from blocks.clients.certificates import Bundle
+from blocks.durable import locked, sync
+from blocks.errors import Refused
+
+DEFAULT = "default.pem"
+"""The certificate of the host, shown to whoever asks for a name that is nobody's. A domain always has a dot."""
+
+_TEMPLATE = Environment(  # noqa: S701 - a configuration file, no page
+    loader=PackageLoader("blocks.clients.comms"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+).get_template("kamailio-tls.cfg")
+
+
+def tls_config(place: Path, *, without: str = "") -> str:
+    """The list: the host first, then every domain with a file in `place`, for the names directly below it too."""
+    names = sorted({path.name.removesuffix(".pem") for path in place.glob("*.*.pem")} - {without})
+    return _TEMPLATE.render(names=["", *names], place=place)
+
+
+def put_certificate(place: Path, listing: Path, domain: str, bundle: Bundle, reload: Callable[[], None]) -> None:
+    """Write a domain's certificate, list it and have it read by `reload`; nothing where all of that was so already.
+
+    A reload that failed is made up for by the next call. Raises Refused where key and certificate do not fit: the
+    server would not start with them.
+    """
+    _must_fit(domain, bundle)
+    file = place / f"{domain}.pem"
+    with locked(place / ".lock"):
+        if not _unread(place).exists() and _text(file) == bundle.both and _text(listing) == tls_config(place):
+            return
+        _unread(place).touch()
+        _replace(file, bundle.both)
+        _replace(listing, tls_config(place))
+        reload()
+        _unread(place).unlink()
+
+
+def take_certificate(place: Path, listing: Path, domain: str, reload: Callable[[], None]) -> None:
+    """Take a domain off the list, have the list read, then remove its file; nothing where it was gone already."""
+    file = place / f"{domain}.pem"
+    with locked(place / ".lock"):
+        rest = tls_config(place, without=domain)
+        if not _unread(place).exists() and not file.exists() and _text(listing) == rest:
+            return
+        _unread(place).touch()
+        _replace(listing, rest)
+        reload()
+        file.unlink(missing_ok=True)
+        _unread(place).unlink()
+
+
+def _must_fit(domain: str, bundle: Bundle) -> None:
+    try:
+        leaf = x509.load_pem_x509_certificate(bundle.chain.encode())
+        key = serialization.load_pem_private_key(bundle.key.encode(), None)
+    except (ValueError, TypeError):
+        raise Refused("certificate", f"the certificate or key of {domain} cannot be read") from None
+    if leaf.public_key() != key.public_key():
+        raise Refused("certificate", f"the key of {domain} is not that of its certificate")
+
+
+def _unread(place: Path) -> Path:
+    return place / ".unread"
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o640)  # the directory hands its group down: the server's
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    draft.replace(path)
+    sync(path.parent)
