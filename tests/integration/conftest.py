@@ -1,16 +1,20 @@
-"""An office that watches services."""
+"""An office that watches services; a customer of mail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from blocks.clients.comms.mail import MailService
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tests.conftest import close_office
+from tests.integration.mail_client import Customer, MailClient, a_service, an_account
 from tests.outage_work import SERVICES
+from tests.servers.comms_mail import MailServers
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,3 +32,22 @@ def watching(request: pytest.FixtureRequest, settings_for: Callable[..., Setting
     opened = open_office(settings_for(**changes))
     yield opened
     close_office(opened)
+
+
+@pytest.fixture
+def mail_service(comms_mail: MailServers) -> MailService:
+    return a_service(comms_mail)
+
+
+@pytest.fixture
+def mail_client(comms_mail: MailServers) -> MailClient:
+    return MailClient(comms_mail.ground.plan)
+
+
+@pytest.fixture
+def mail_customer(mail_service: MailService) -> Iterator[Customer]:
+    domain = f"c{uuid4().hex[:10]}.test"
+    made = Customer(domain, [an_account(f"c{i}", domain) for i in (1, 2, 3)])
+    mail_service.provision(domain, made.accounts)
+    yield made
+    mail_service.delete(domain)

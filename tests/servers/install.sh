@@ -21,6 +21,10 @@ need postfix /usr/sbin/postfix
 need bind9 /usr/sbin/named
 need ejabberd /usr/sbin/ejabberdctl
 need dovecot-imapd /usr/lib/dovecot/imap
+need postfix-pgsql /usr/lib/postfix/postfix-pgsql.so
+need dovecot-lmtpd /usr/lib/dovecot/lmtp
+need dovecot-pgsql /usr/lib/dovecot/modules/auth/libdriver_pgsql.so
+need opendkim /usr/sbin/opendkim
 need kamailio-tls-modules /usr/lib/*/kamailio/modules/tls.so
 need chromium /usr/bin/chromium
 need p7zip-full /usr/bin/7z /usr/bin/7zz

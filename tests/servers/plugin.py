@@ -14,6 +14,7 @@ from .bind import BindServer, bind_server
 from .certificates import Authority, new_authority
 from .chromium import chromium_page
 from .comms_dns import NameServers, name_servers
+from .comms_mail import MailServers, mail_servers
 from .comms_sip import SipGround, sip_ground
 from .dovecot import DovecotServer, dovecot_server
 from .ejabberd import EjabberdServer, ejabberd_server
@@ -117,6 +118,12 @@ def sip(postgres: PostgresServer) -> Iterator[SipGround]:
     """Yield the Kamailio of a complex, one for each test process."""
     with sip_ground(postgres) as made:
         yield made
+
+
+def comms_mail(postgres: PostgresServer) -> Iterator[MailServers]:
+    """Yield the mail servers of a complex, one set for each test process; they need root."""
+    with mail_servers(postgres) as servers:
+        yield servers
 
 
 @pytest.fixture
