@@ -79,10 +79,9 @@ def converge(office: Office, number: str, *, now: datetime) -> None:
         with transaction(office.sessions) as session:
             order = find_order(session, number, lock=True)
             service = service_of(session, order, lock=True)
-            if _wanted(session, service) == wanted:
-                service.served_state = wanted
-                kind, why = _DONE[wanted]
-                note(session, order, kind=kind, why=f"{service.name}: {why}", now=now)
+            service.served_state = wanted
+            kind, why = _DONE[wanted]
+            note(session, order, kind=kind, why=f"{service.name}: {why}", now=now)
 
 
 def _begin(office: Office, number: str) -> str | None:
