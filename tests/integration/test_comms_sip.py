@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from uuid import uuid4
@@ -14,6 +15,7 @@ from blocks.clients.directory import Kind
 from blocks.clients.password_hashes import AccountHashes, hash_account
 from blocks.errors import Transient
 from blocks.terms.ks_complex import ProofKind, Want
+from tests.servers.baresip import baresip
 from tests.servers.comms_sip import SipGround, sip_ground
 from tests.servers.postgres import PostgresServer
 from tests.servers.processes import wait_until
@@ -223,6 +225,28 @@ def test_ks_2_6_lesser_suites_are_taken_from_offers_and_answers(customer: Custom
         assert again.code == 488
 
 
+@pytest.mark.clause("KS-2.6")
+def test_ks_2_6_a_phone_of_another_maker_talks_under_256_bits_and_is_refused_with_128(customer: Customer) -> None:
+    plan, dial = customer.sip.plan, f"/dial sip:1002@{customer.domain}"
+    line = (plan.ports.sips, plan.ca_file, customer.domain)
+    with (
+        baresip(*line, "1001", customer.passwords["1001"], dial) as caller,
+        baresip(*line, "1002", customer.passwords["1002"]),
+        customer.phone("1003") as ours,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media,
+    ):
+        wait_until(lambda: "488 SRTP With 256 Bits" in caller.log.read_text(errors="replace"), 15, "it is refused")
+        wait_until(lambda: bool(customer.registered("1002")), 15, "it is registered")
+        media.bind(("127.0.0.1", 0))
+        media.settimeout(10)
+        body = offer(GCM_256, AES_128, port=media.getsockname()[1])
+        said = ours.start_call(ours.own("1002"), body)
+        assert said.code == 200
+        assert f"a=crypto:1 {GCM_256} " in said.body
+        ours.acknowledge(said)
+        assert len(media.recv(2048)) == 12 + 160 + 16  # RTP's head, 20 ms of speech, the tag of AES-GCM
+
+
 @pytest.mark.clause("KS-2.4")
 def test_ks_2_4_only_inside_numbers_of_the_own_domain_can_be_called(customer: Customer) -> None:
     other = Customer(customer.sip)
@@ -412,3 +436,18 @@ def test_a_server_that_is_down_is_told_as_such(free: SipGround) -> None:
     finally:
         free.start()
     customer.service.delete(customer.domain)
+
+
+@pytest.mark.clause("KS-2.4")
+def test_ks_2_4_a_hundred_contacts_are_proven_in_seconds_and_as_fast_shut(customer: Customer) -> None:
+    many = [customer.account(str(2000 + place), f"p{place}") for place in range(100)]
+    customer.service.provision(customer.domain, many)
+    wants = [Want(account.name, ProofKind.SIP) for account in many]
+    began = time.monotonic()
+    assert all(proof.ok for proof in customer.service.verify(customer.domain, many, wants))
+    proven = time.monotonic()
+    customer.service.suspend(customer.domain)
+    shut = time.monotonic()
+    print(f"100 contacts: proven in {proven - began:.2f} s, suspended in {shut - proven:.2f} s")
+    assert proven - began < 5
+    assert shut - proven < 5

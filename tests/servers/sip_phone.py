@@ -20,9 +20,9 @@ _KEY_BYTES = {AES_256: 46, GCM_256: 44, AES_128: 30}
 Header = tuple[str, str]
 
 
-def offer(*suites: str, profile: str = "RTP/SAVP", extra: str = "") -> str:
+def offer(*suites: str, profile: str = "RTP/SAVP", extra: str = "", port: int = 40_000) -> str:
     """Return SDP that offers speech under these suites, in order."""
-    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", f"m=audio 40000 {profile} 0"]
+    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", f"m=audio {port} {profile} 0"]
     for tag, suite in enumerate(suites, 1):
         key = base64.b64encode(os.urandom(_KEY_BYTES[suite])).decode()
         lines.append(f"a=crypto:{tag} {suite} inline:{key}{extra}")
@@ -162,7 +162,7 @@ class Phone:
 
     def call(self, other: Phone, body: str = "", answer: str = "") -> Dialog:
         """Call another phone of the tests, which takes the call."""
-        self._called = self._invite(other, body or offer(AES_256))
+        self._invite(other, body or offer(AES_256))
         other.take(answer or offer(AES_256))
         return self.answered(other)
 
@@ -171,28 +171,33 @@ class Phone:
         said = self._final("INVITE")
         assert said.code == 200, said.start
         self.last_answer = said.body
-        dialog = Dialog(self._called, f"<{self.own()}>;tag={self._tag}", said["To"], *_way(said, backwards=True))
-        self.within(dialog, "ACK")
+        dialog = self.acknowledge(said)
         other.wait("ACK")
+        return dialog
+
+    def acknowledge(self, said: Said) -> Dialog:
+        """Acknowledge an answer to a call of ours."""
+        local = f"<{self.own()}>;tag={self._tag}"
+        dialog = Dialog(said["Call-ID"], local, said["To"], *_way(said, backwards=True))
+        self.within(dialog, "ACK")
         return dialog
 
     def ring(self, other: Phone) -> Said:
         """Call another phone of the tests, which only rings; return the INVITE that it got."""
-        self._called = self._invite(other, offer(AES_256))
+        self._invite(other, offer(AES_256))
         asked = other.wait("INVITE")
         other.reply(asked, "180 Ringing")
         while self.receive().code != 180:
             pass
         return asked
 
-    def _invite(self, other: Phone, body: str) -> str:
+    def _invite(self, other: Phone, body: str) -> None:
         uri, call_id = other.own(), uuid.uuid4().hex
         contact = (("Contact", self.contact), ("Content-Type", "application/sdp"))
         head = [("From", f"<{self.own()}>;tag={self._tag}"), ("To", f"<{uri}>"), ("Call-ID", call_id), *contact]
         challenge = self._once("INVITE", uri, head, body)
         login = ("Proxy-Authorization", self._digest(challenge["Proxy-Authenticate"], "INVITE", uri))
         self._begin("INVITE", uri, [*head, login], body)
-        return call_id
 
     def take(self, body: str) -> Dialog:
         """Answer the next call."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from slixmpp import ClientXMPP
+from slixmpp import JID, ClientXMPP
 
 ANSWER_S = 20.0
 
@@ -32,7 +32,7 @@ class Customer(ClientXMPP):
 
     def say(self, to: str, text: str, kind: Any = "chat") -> None:
         """Send a message."""
-        self.send_message(mto=to, mbody=text, mtype=kind)
+        self.send_message(mto=JID(to), mbody=text, mtype=kind)
 
     async def hear(self) -> str:
         """The next text that comes."""
@@ -40,8 +40,12 @@ class Customer(ClientXMPP):
 
     def serial(self) -> bytes:
         """The certificate that this connection was shown."""
-        shown: bytes = self.socket.getpeercert(True)  # type: ignore[union-attr]
-        return shown
+        tls: Any = self.socket
+        return bytes(tls.getpeercert(binary_form=True))
+
+    async def ask(self, query: Any) -> Any:
+        """Send an IQ; its result. Raises IqError as the other side answers."""
+        return await query.send(timeout=ANSWER_S)
 
     def _settle(self, outcome: str) -> None:
         if not self.started.done():

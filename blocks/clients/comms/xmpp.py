@@ -59,7 +59,7 @@ class XmppService:
 
     def verify(self, domain: str, accounts: Sequence[AccountHashes], wants: Collection[Want]) -> list[Proof]:
         """See Service.verify."""
-        return proofs(self._at, self._host, self._ca_file, domain, accounts, wants)
+        return proofs(self._at, domain, accounts, wants, host=self._host, ca_file=self._ca_file)
 
     def suspend(self, domain: str) -> None:
         """See Service.suspend."""

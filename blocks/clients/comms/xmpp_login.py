@@ -30,15 +30,17 @@ _HINTS, _CARBONS = "urn:xmpp:hints", "urn:xmpp:carbons:2"
 
 def proofs(
     at: XmppAt,
-    host: str,
-    ca_file: Path | None,
     domain: str,
     accounts: Sequence[AccountHashes],
     wants: Collection[Want],
+    *,
+    host: str,
+    ca_file: Path | None,
 ) -> list[Proof]:
     """A proof for each want of XMPP, in their order; blocks. Raises Transient where the server takes no connection.
 
-    Contacts are logged in without presence: nobody sees them come, and what waits for them goes on waiting.
+    The server is looked for at `host`, and must show a certificate of `domain` that `ca_file`, or without one the
+    system's authorities, vouch for. Contacts are logged in without presence: nobody sees them come, and what waits for them goes on waiting.
     """
     ours = [want for want in wants if want.kind in _KINDS]
     if not ours:
@@ -130,7 +132,7 @@ class _Session(ClientXMPP):
         super().__init__(jid, "", sasl_mech=MECHANISM, ssl_context=context)
         self.enable_direct_tls, self.enable_plaintext = False, False
         self.facts: dict[str, str] = {}
-        self._account = account
+        self._keys_of = account
         self._came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._awaited: dict[str, asyncio.Future[str]] = {}
         # slixmpp keeps its mechanisms in one registry for the whole process; ours is for this session alone.
@@ -138,10 +140,9 @@ class _Session(ClientXMPP):
         self._mechanisms._send_auth = self._authenticate  # noqa: SLF001
         self._refused = False
         self._on("session_start", self._started)
-        self._on("failed_auth", lambda stanza: self._end(f"login refused: {stanza['condition']}"))
-        self._on("ssl_invalid_chain", lambda _error: self._end("its certificate is not to be trusted"))
+        self._on("failed_auth", lambda stanza: self._settle(f"login refused: {stanza['condition']}"))
         self._on("connection_failed", lambda _error: self._lost("no connection"))
-        self._on("disconnected", lambda _reason: self._end("the server closed the connection"))
+        self._on("disconnected", self._disconnected)
         self._on("message", self._received)
 
     def _on(self, event: str, handler: Callable[[Any], None]) -> None:
@@ -177,7 +178,8 @@ class _Session(ClientXMPP):
         """A place to upload to (XEP-0363): where to put, with which headers, and where to get it from then."""
         query = self.make_iq_get(ito=f"upload.{self.boundjid.domain}")
         query.append(ET.Element(f"{{{_UPLOAD}}}request", {"filename": "probe.bin", "size": str(size)}))
-        answer = (await query.send(timeout=ANSWER_S)).xml
+        send: Any = query.send
+        answer = (await send(timeout=ANSWER_S)).xml
         put, get = (answer.find(f".//{{{_UPLOAD}}}{name}") for name in ("put", "get"))
         if put is None or get is None:
             raise httpx.InvalidURL("no slot")
@@ -194,11 +196,11 @@ class _Session(ClientXMPP):
         if self._refused:
             return False
         self._refused = True
-        account = self._account
+        account = self._keys_of
         self._mechanisms.mech = _Keys(ScramClient(account.name, account.scram_client, account.scram_server))
         offered = MECHANISM in self._mechanisms.mech_list
         if not offered:
-            self._end(f"{MECHANISM} is not offered")
+            self._settle(f"{MECHANISM} is not offered")
             return False
         auth = self._mechanisms.stanza.Auth(self)
         auth["mechanism"] = MECHANISM
@@ -209,15 +211,19 @@ class _Session(ClientXMPP):
     def _started(self, _event: object) -> None:
         tls = self.transport.get_extra_info("ssl_object") if self.transport else None
         if tls is None:
-            self._end("the connection is not enciphered")
+            self._settle("the connection is not enciphered")
             return
         cipher, _, bits = tls.cipher()
         self.facts = {"tls": tls.version(), "cipher": cipher, "bits": str(bits), "mechanism": MECHANISM}
-        self._end("")
+        self._settle("")
 
-    def _end(self, fault: str) -> None:
+    def _settle(self, fault: str) -> None:
         if not self._came.done():
             self._came.set_result(fault)
+
+    def _disconnected(self, reason: object) -> None:
+        untrusted = isinstance(reason, ssl.SSLCertVerificationError)
+        self._settle("its certificate is not to be trusted" if untrusted else "the server closed the connection")
 
     def _lost(self, what: str) -> None:
         if not self._came.done():
