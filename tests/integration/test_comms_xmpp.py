@@ -25,8 +25,7 @@ from blocks.clients.password_hashes import AccountHashes, hash_account
 from blocks.errors import Refused, Transient
 from blocks.ledger import open_engine
 from blocks.terms.ks_complex import Proof, ProofKind, SecurityFacts, Want, connection_is_secure
-from tests.servers.comms_xmpp import CommsXmpp, comms_xmpp_server
-from tests.servers.postgres import PostgresServer
+from tests.servers.comms_xmpp import CommsXmpp
 from tests.servers.xmpp_customer import Customer, logged_in
 
 PUBLISHED = (
@@ -36,10 +35,9 @@ PUBLISHED = (
 NAMES = ("anna", "boris", "vera")
 
 
-@pytest.fixture(scope="module")
-def xmpp(postgres: PostgresServer) -> Iterator[CommsXmpp]:
-    with comms_xmpp_server(postgres) as server:
-        yield server
+@pytest.fixture
+def xmpp(comms_xmpp: CommsXmpp) -> CommsXmpp:
+    return comms_xmpp
 
 
 class House:

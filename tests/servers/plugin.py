@@ -16,6 +16,7 @@ from .chromium import chromium_page
 from .comms_dns import NameServers, name_servers
 from .comms_mail import MailServers, mail_servers
 from .comms_sip import SipGround, sip_ground
+from .comms_xmpp import CommsXmpp, comms_xmpp_server
 from .dovecot import DovecotServer, dovecot_server
 from .ejabberd import EjabberdServer, ejabberd_server
 from .kamailio import KamailioServer, kamailio_server
@@ -96,6 +97,13 @@ def dns_servers() -> Iterator[NameServers]:
 def ejabberd(authority: Authority) -> Iterator[EjabberdServer]:
     """Yield an ejabberd, one for each test process."""
     with ejabberd_server(authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def comms_xmpp(postgres: PostgresServer) -> Iterator[CommsXmpp]:
+    """Yield the ejabberd of a complex, one for each test process; it runs whenever no test has it."""
+    with comms_xmpp_server(postgres) as server:
         yield server
 
 

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 import httpx
@@ -40,7 +40,8 @@ def proofs(
     """A proof for each want of XMPP, in their order; blocks. Raises Transient where the server takes no connection.
 
     The server is looked for at `host`, and must show a certificate of `domain` that `ca_file`, or without one the
-    system's authorities, vouch for. Contacts are logged in without presence: nobody sees them come, and what waits for them goes on waiting.
+    system's authorities, vouch for. Contacts are logged in without presence: nobody sees them come, and what waits for
+    them goes on waiting.
     """
     ours = [want for want in wants if want.kind in _KINDS]
     if not ours:
@@ -136,9 +137,9 @@ class _Session(ClientXMPP):
         self._came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._awaited: dict[str, asyncio.Future[str]] = {}
         # slixmpp keeps its mechanisms in one registry for the whole process; ours is for this session alone.
-        self._mechanisms: Any = self.plugin["feature_mechanisms"]
+        self._mechanisms = cast("Any", self.plugin["feature_mechanisms"])
         self._mechanisms._send_auth = self._authenticate  # noqa: SLF001
-        self._refused = False
+        self._tried = False
         self._on("session_start", self._started)
         self._on("failed_auth", lambda stanza: self._settle(f"login refused: {stanza['condition']}"))
         self._on("connection_failed", lambda _error: self._lost("no connection"))
@@ -193,9 +194,9 @@ class _Session(ClientXMPP):
             await asyncio.wait_for(self.disconnect(wait=2), ANSWER_S)
 
     def _authenticate(self) -> bool:
-        if self._refused:
+        if self._tried:
             return False
-        self._refused = True
+        self._tried = True
         account = self._keys_of
         self._mechanisms.mech = _Keys(ScramClient(account.name, account.scram_client, account.scram_server))
         offered = MECHANISM in self._mechanisms.mech_list
