@@ -6,7 +6,6 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from blocks.clients.comms import scram
 from blocks.clients.comms.scram import ScramClient
 from blocks.errors import Refused
 
@@ -19,7 +18,7 @@ SERVER_KEY = b64encode(hmac.digest(SALTED, b"Server Key", "sha256")).decode()
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> ScramClient:
-    monkeypatch.setattr(scram.secrets, "token_urlsafe", lambda _bytes: NONCE)
+    monkeypatch.setattr("blocks.clients.comms.scram.secrets.token_urlsafe", lambda _bytes: NONCE)
     return ScramClient("user", CLIENT_KEY, SERVER_KEY)
 
 
