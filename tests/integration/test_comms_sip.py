@@ -296,6 +296,23 @@ def test_requests_of_a_call_that_is_not_known_go_nowhere(customer: Customer) -> 
             callee.receive(0.2)
 
 
+def test_a_request_in_a_call_is_never_taken_to_another_host(customer: Customer) -> None:
+    with (
+        customer.phone("1001") as caller,
+        customer.phone("1002") as callee,
+        socket.create_server(("127.0.0.1", 0)) as outside,
+    ):
+        callee.register()
+        dialog = caller.call(callee)
+        dialog.target = f"sip:1002@127.0.0.1:{outside.getsockname()[1]};transport=tls"
+        caller.ask_within(dialog, "INFO")
+        callee.reply(callee.wait("INFO"), "200 OK")
+        assert caller.final("INFO").code == 200
+        outside.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            outside.accept()
+
+
 def test_an_unknown_name_an_unknown_domain_and_a_wrong_password_are_answered_alike(customer: Customer) -> None:
     shapes = []
     for number, domain in (("1001", customer.domain), ("4711", customer.domain), ("1001", "nobody.test")):

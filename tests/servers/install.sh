@@ -26,6 +26,8 @@ need dovecot-lmtpd /usr/lib/dovecot/lmtp
 need dovecot-pgsql /usr/lib/dovecot/modules/auth/libdriver_pgsql.so
 need opendkim /usr/sbin/opendkim
 need kamailio-tls-modules /usr/lib/*/kamailio/modules/tls.so
+need kamailio-postgres-modules /usr/lib/*/kamailio/modules/db_postgres.so
+need baresip-core /usr/bin/baresip
 need chromium /usr/bin/chromium
 need p7zip-full /usr/bin/7z /usr/bin/7zz
 need poppler-utils /usr/bin/pdftoppm

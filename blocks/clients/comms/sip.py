@@ -16,7 +16,7 @@ from blocks.clients.comms.sip_rpc import SipRpc
 from blocks.clients.comms.sip_tls import put_certificate, take_certificate
 from blocks.clients.directory import Directory, Kind
 from blocks.clients.password_hashes import AccountHashes
-from blocks.errors import Refused
+from blocks.errors import Refused, Transient
 from blocks.terms.base import Verdict
 from blocks.terms.ks_complex import Proof, ProofKind, SecurityFacts, Want, connection_is_secure
 
@@ -80,7 +80,10 @@ class SipService:
         return f"{self._rpc.version().strip()}, {self._rpc.running()} calls"
 
     def _reload(self) -> None:
-        self._rpc.call("tls.reload")
+        try:
+            self._rpc.call("tls.reload")
+        except Refused as error:  # what it reads was checked before: the same list may well be read later
+            raise Transient(str(error)) from None
 
     def _close(self, domain: str, numbers: Iterable[str]) -> None:
         closed = set(numbers)
