@@ -158,10 +158,3 @@ def s3_bucket(s3: S3Server) -> str:
 def s3_lockless_bucket(s3: S3Server) -> str:
     """Return the name of an empty bucket of the test's own, with versions and without object lock."""
     return s3.create_bucket(lock=False)
-
-
-@pytest.fixture(scope="session")
-def comms_mail(postgres: PostgresServer) -> Iterator[MailServers]:
-    """Yield the mail servers of a complex, one set for each test process; they need root."""
-    with mail_servers(postgres) as servers:
-        yield servers
