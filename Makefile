@@ -41,6 +41,7 @@ bench: $(STAMP)
 	$(BIN)/dogovor bench-tickets
 	$(BIN)/dogovor bench-availability
 	$(BIN)/dogovor bench-revenue
+	$(BIN)/dogovor bench-comms
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m tests.servers.seaweedfs dogovor bench-retention
 
 ## Renew the lock file, on purpose.

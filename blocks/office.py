@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import sessionmaker
 
 from blocks.catalogue import Catalogue, read_catalogue
@@ -24,12 +24,16 @@ from blocks.clients.objects import Objects
 from blocks.clients.objects_directory import DirectoryObjects
 from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
+from blocks.errors import NotFound, Refused
 from blocks.ledger import Sessions, migrate, open_engine
 from blocks.sealing import Sealer
 from blocks.settings import Settings
 
 if TYPE_CHECKING:
     from blocks.clients.objects_s3 import S3Objects
+
+
+_CONNECT_SECONDS = "10"
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Office:
     @cached_property
     def authority(self) -> LocalAuthority:
         """The local authority of the embedded default."""
-        return LocalAuthority(self.settings.home / "certificates", lambda: datetime.now(UTC))
+        return LocalAuthority(self.settings.home / "certificates", _now)
 
     @cached_property
     def complexes(self) -> Fleet:
@@ -118,6 +122,7 @@ class Fleet:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._opened: dict[str, Complex] = {}
+        self._directories: dict[str, Directory] = {}
         path = office.settings.complexes_file
         self._file = read_complexes(path.read_text("utf-8")) if path else None
 
@@ -143,13 +148,54 @@ class Fleet:
             return [self.serving("", dedicated=False, place="")]
         return [self._open(at) for at in self._file.complexes]
 
+    def addresses(self, name: str = "") -> list[ComplexAt]:
+        """Where the complex of that name stands, or where all do. Raises NotFound, Refused where there is no file."""
+        if self._file is None:
+            raise Refused("complexes", "DOGOVOR_COMPLEXES_FILE is not set: the sandbox stands nowhere")
+        found = [at for at in self._file.complexes if name in {"", at.name}]
+        if not found:
+            raise NotFound("complex", name)
+        return found
+
+    def directory(self, name: str) -> Directory:
+        """The directory that the servers of a complex read, with all their tables."""
+        url = self._office.settings.directory_urls.get(name)
+        address = url.get_secret_value() if url else self._office.settings.directory
+        if address not in self._directories:
+            self._directories[address] = _servers_directory(address)
+        return self._directories[address]
+
+    def close(self) -> None:
+        """Give the connections of the directories back."""
+        for directory in self._directories.values():
+            directory.close()
+
     def _open(self, at: ComplexAt) -> Complex:
         if at.name not in self._opened:
             self._opened[at.name] = self._real(at)
         return self._opened[at.name]
 
     def _real(self, at: ComplexAt) -> Complex:
-        raise NotImplementedError(at.name)
+        from blocks.clients.comms.opened import Keys, open_complex  # noqa: PLC0415 - their libraries, for servers alone
+
+        settings, dns = self._office.settings, self._file.dns if self._file else None
+        doveadm = settings.doveadm_keys.get(at.name)
+        keys = Keys(
+            doveadm=doveadm.get_secret_value() if doveadm else "",
+            dns=settings.dns_key.get_secret_value() if settings.dns_key else "",
+        )
+        return open_complex(
+            at,
+            dns,
+            keys=keys,
+            directory=self.directory(at.name),
+            certificates=self._office.certificates,
+            clock=_now,
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def open_directory(url: str) -> Directory:
@@ -157,6 +203,19 @@ def open_directory(url: str) -> Directory:
     directory = Directory(open_engine(url))
     directory.prepare()
     return directory
+
+
+def _servers_directory(url: str) -> Directory:
+    """A directory that real servers read. Its database is waited for no longer than a step may take."""
+    from blocks.clients.comms.whole import prepare_directory  # noqa: PLC0415 - for servers alone
+
+    address = make_url(url)
+    if address.get_backend_name() != "postgresql":
+        raise Refused("directory", "the servers of a complex read PostgreSQL: DOGOVOR_DIRECTORY_URL names another")
+    patient = address.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
+    engine = open_engine(patient.render_as_string(hide_password=False))
+    prepare_directory(engine)
+    return Directory(engine)
 
 
 def read_services(settings: Settings) -> Catalogue:

@@ -197,6 +197,11 @@ class Directory:
         return f"{count} mail accounts"
 
 
+def table_names() -> list[str]:
+    """The directory's own tables, in order."""
+    return sorted(_METADATA.tables)
+
+
 @contextmanager
 def _typed(what: str) -> Iterator[None]:
     try:

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from blocks.errors import DogovorError
-from flows.cli import bench, copies, demo, logs, orders, revenue, serve, terms, works
+from flows.cli import bench, comms, copies, demo, logs, orders, revenue, serve, terms, works
 
 app = typer.Typer(
     help="The back office of a communications and hosting provider, run from its agreements.",
@@ -19,12 +19,13 @@ app = typer.Typer(
 )
 for part in (terms, orders, works, revenue, logs, copies, serve, demo, bench):
     app.add_typer(part.app)
+app.add_typer(comms.app, name="comms")
 
 
 def main() -> None:
     """Run a command; what goes wrong on purpose is one line on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "alembic"):
+    for noisy in ("httpx", "alembic", "slixmpp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         app()

@@ -122,3 +122,26 @@ def bench_retention_command(
             return
         for row in object_destruction(settings, objects, Path(folder), say):
             typer.echo(str(row._asdict()))
+
+
+@app.command("bench-comms")
+def bench_comms_command(
+    contacts: Annotated[int, typer.Option(help="Contacts of one customer")] = 100,
+    orders: Annotated[int, typer.Option(help="Orders of 6 contacts, one after another")] = 10,
+    domains: Annotated[int, typer.Option(help="Customers on one complex")] = 200,
+) -> None:
+    """A complex of real servers: accounts written and proven, orders a minute, the next customer among many."""
+    from blocks.errors import Refused
+    from flows.cli.bench_comms import bench_comms
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    try:
+        for name, figure in bench_comms(contacts, orders, domains, say):
+            typer.echo(f"{name}: {figure}")
+    except Refused as refused:
+        if refused.reason not in {"root", "not_root", "not_installed"}:
+            raise
+        say(f"left out, no complex can be started here: {refused}")

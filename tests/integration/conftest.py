@@ -1,4 +1,4 @@
-"""An office that watches services; a customer of mail."""
+"""An office that watches services; a customer of mail; an office with a whole complex."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 from blocks.clients.comms.mail import MailService
 from blocks.office import Office, open_office
 from blocks.settings import Settings
+from tests.comms_work import close
 from tests.conftest import close_office
 from tests.integration.mail_client import Customer, MailClient, a_service, an_account
 from tests.outage_work import SERVICES
 from tests.servers.comms_mail import MailServers
+from tests.servers.comms_whole import Whole
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -51,3 +53,18 @@ def mail_customer(mail_service: MailService) -> Iterator[Customer]:
     mail_service.provision(domain, made.accounts)
     yield made
     mail_service.delete(domain)
+
+
+@pytest.fixture
+def complex_settings(whole: Whole, settings_for: Callable[..., Settings], tmp_path: Path) -> Settings:
+    """An installation on the complex; its customers have names that no other test uses."""
+    told = whole.settings(tmp_path / "home")
+    return settings_for(customer_domain=f"t{uuid4().hex[:12]}.example.net", **told)
+
+
+@pytest.fixture
+def complex_office(complex_settings: Settings) -> Iterator[Office]:
+    """An empty office on the complex."""
+    opened = open_office(complex_settings)
+    yield opened
+    close(opened)

@@ -33,6 +33,8 @@ need p7zip-full /usr/bin/7z /usr/bin/7zz
 need poppler-utils /usr/bin/pdftoppm
 need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need util-linux /usr/bin/setpriv
+need erlang-p1-pgsql /usr/lib/erlang/lib/p1_pgsql-*
+need bind9-utils /usr/sbin/rndc
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 

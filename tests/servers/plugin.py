@@ -16,6 +16,7 @@ from .chromium import chromium_page
 from .comms_dns import NameServers, name_servers
 from .comms_mail import MailServers, mail_servers
 from .comms_sip import SipGround, sip_ground
+from .comms_whole import Whole, whole_complex
 from .comms_xmpp import CommsXmpp, comms_xmpp_server
 from .dovecot import DovecotServer, dovecot_server
 from .ejabberd import EjabberdServer, ejabberd_server
@@ -128,10 +129,18 @@ def sip(postgres: PostgresServer) -> Iterator[SipGround]:
         yield made
 
 
+@pytest.fixture(scope="session")
 def comms_mail(postgres: PostgresServer) -> Iterator[MailServers]:
     """Yield the mail servers of a complex, one set for each test process; they need root."""
     with mail_servers(postgres) as servers:
         yield servers
+
+
+@pytest.fixture(scope="session")
+def whole() -> Iterator[Whole]:
+    """Yield a whole complex, one for each test process."""
+    with whole_complex() as made:
+        yield made
 
 
 @pytest.fixture

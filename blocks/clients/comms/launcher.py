@@ -17,6 +17,7 @@ from blocks.errors import Refused, Transient
 
 READY_S, STOP_S, POLL_S = 60.0, 10.0, 0.02
 _TAIL_LINES = 20
+_SHARED = "openssl.cnf"  # every server's, whatever it runs as
 
 
 def write_files(home: Path, files: Mapping[str, str]) -> None:
@@ -35,6 +36,7 @@ def launched(plan: Plan, programs: Sequence[Program]) -> Iterator[Mapping[str, s
     Each is in a process group of its own, its output in `home/log/NAME.log`, and dies with this process. Raises Refused
     when a program is not installed, Transient with the end of its log when it ends or is not ready in time.
     """
+    (plan.home / _SHARED).chmod(0o644)
     with ExitStack() as stack:
         running = {program.name: stack.enter_context(_running(plan, program)) for program in programs}
         for program in programs:
@@ -50,7 +52,7 @@ def _running(plan: Plan, program: Program) -> Iterator[subprocess.Popen[bytes]]:
     log = plan.home / "log" / f"{program.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     _give(plan.home, program)
-    prefix = ["setpriv", "--pdeathsig=TERM"]
+    prefix = ["setpriv", f"--pdeathsig={program.stop.name[3:]}"]
     if program.user and os.geteuid() == 0:
         prefix += [f"--reuid={program.user}", f"--regid={program.user}", "--clear-groups"]
     environment = {
@@ -74,7 +76,7 @@ def _running(plan: Plan, program: Program) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield child
     finally:
-        _stop(child)
+        _stop(child, program.stop)
 
 
 def _give(home: Path, program: Program) -> None:
@@ -87,7 +89,7 @@ def _give(home: Path, program: Program) -> None:
     for name in program.shares:
         chown(home / name, None, program.user)
         (home / name).chmod(0o2750)  # what we write there belongs to the server's group
-    for name in program.reads:
+    for name in set(program.reads) - {_SHARED}:
         chown(home / name, None, program.user)
         (home / name).chmod(0o640)
 
@@ -111,9 +113,8 @@ def _accepts(address: str, port: int) -> bool:
     return True
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        child.terminate()
+def _stop(child: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    child.send_signal(sign)
     with suppress(subprocess.TimeoutExpired):
         child.wait(STOP_S)
     with suppress(ProcessLookupError):

@@ -85,6 +85,11 @@ def programs(plan: Plan) -> tuple[Program, ...]:
             raise Refused("not_installed", f"{needed} is missing: install the package {package}")
     if os.geteuid() != 0:
         raise Refused("not_root", "Postfix and Dovecot are started by root alone")
+    return listed(plan)
+
+
+def listed(plan: Plan) -> tuple[Program, ...]:
+    """The same, whatever this machine has: for another one."""
     ports = plan.ports
     public = {"dovecot": (ports.imap, ports.imaps), "postfix": (ports.smtp, ports.submission, ports.submissions)}
     return tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ class Program:
     """A server to start in the foreground: it is ready once `ports` of `address` take connections.
 
     As root it runs as `user`, who is given the directories `owns` and may read the files `reads`, both relative to the
-    plan's home; directories in `shares` are ours to write, and the user's to read.
+    plan's home; directories in `shares` are ours to write, and the user's to read. `stop` is the signal that ends it.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Program:
     reads: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    stop: signal.Signals = signal.SIGTERM
 
 
 def fill(template: str, plan: Plan, **more: object) -> str:
