@@ -79,7 +79,7 @@ def local_complex(
         with locked(home / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
             limits = {"mail_bytes": mail_bytes, "call_seconds": call_seconds}
             kept = _Kept(_ports(home / "ports.json"), _secrets(home / "secrets.json"))
-            plan = _plan(home, authority, kept, f"comms.{own_zone}", limits)
+            plan = _plan(home, authority, kept, own_zone, limits)
             yield from _run(plan, _dns(kept, own_zone))
     except BlockingIOError:
         raise Refused("running", f"the complex of {home} runs already") from None
@@ -116,15 +116,15 @@ def _check(home: Path) -> None:
         raise Refused("home", f"the servers, which are not root, cannot enter {closed[0]}: choose another --home")
 
 
-def _plan(home: Path, authority: LocalAuthority, kept: _Kept, host: str, limits: Mapping[str, int]) -> Plan:
-    ports, shown = kept.ports, authority.of(host)
+def _plan(home: Path, authority: LocalAuthority, kept: _Kept, own_zone: str, limits: Mapping[str, int]) -> Plan:
+    ports, shown = kept.ports, authority.of(own_zone)  # good for the host and for SIP of every customer in the zone
     write_files(
         home, {"host/chain.pem": shown.chain, "host/key.pem": shown.key, "ca.pem": authority.ca_file.read_text()}
     )
     (home / "ca.pem").chmod(0o644)  # what everybody may know
     return Plan(
         home=home,
-        host=host,
+        host=f"comms.{own_zone}",
         ports=Ports(**{name: port for name, port in ports.items() if name in Ports.model_fields}),
         database=DatabaseAt(
             host="127.0.0.1", port=ports["database"], database=DATABASE, user=ROLE, password=kept.secrets["database"]

@@ -375,6 +375,23 @@ def test_a_certificate_is_replaced_under_a_live_connection(customer: Customer) -
         assert before.ask("OPTIONS", f"sip:{customer.domain}").code == 200
 
 
+def test_a_domain_that_the_certificate_of_the_host_is_good_for_is_not_listed_and_nothing_is_read_again(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloads: list[str] = []
+    monkeypatch.setattr(customer.service, "_reload", lambda: reloads.append("read"))
+    authority, plan = customer.sip.ground.authority, customer.sip.plan
+    listing = plan.home / "sip" / "tls" / "tls.cfg"
+    below, far = f"k000001.{plan.host}", f"far.k000001.{plan.host}"
+    customer.service.install_certificate(below, authority.of(below))
+    assert (reloads, below in listing.read_text()) == ([], False)
+    customer.service.install_certificate(far, authority.of(far))
+    assert (reloads, far in listing.read_text()) == (["read"], True)
+    customer.service.remove_certificate(far)
+    customer.service.remove_certificate(below)
+    assert (len(reloads), far in listing.read_text()) == (2, False)
+
+
 def test_versions_and_state_are_asked_of_the_server(customer: Customer) -> None:
     software = customer.service.software()[0]
     assert (software.role, software.name) == ("SIP", "Kamailio")

@@ -1,4 +1,9 @@
-"""The certificates that Kamailio shows: a file a domain in one directory, and the list of them that it reads."""
+"""The certificates that Kamailio shows: a file a domain in one directory, and the list of them that it reads.
+
+Kamailio keeps the memory of every list that it read (its issue 3823: some 0.15 MB a domain and reload, measured), and
+200 customers would use it up. So what the certificate of the host is good for, as a wildcard is for every customer
+below our own domain, is not listed: only domains that customers brought are, and those stand on complexes of their own.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +39,13 @@ def tls_config(place: Path, *, without: str = "") -> str:
 def put_certificate(place: Path, listing: Path, domain: str, bundle: Bundle, reload: Callable[[], None]) -> None:
     """Write a domain's certificate, list it and have it read by `reload`; nothing where all of that was so already.
 
-    A reload that failed is made up for by the next call. Raises Refused where key and certificate do not fit: the
-    server would not start with them.
+    Nothing either where the certificate of the host is good for the domain. A reload that failed is made up for by the
+    next call. Raises Refused where key and certificate do not fit: the server would not start with them.
     """
     _must_fit(domain, bundle)
+    if _host_covers(place, domain):
+        take_certificate(place, listing, domain, reload)
+        return
     file = place / f"{domain}.pem"
     with locked(place / ".lock"):
         if not _unread(place).exists() and _text(file) == bundle.both and _text(listing) == tls_config(place):
@@ -71,6 +79,16 @@ def _must_fit(domain: str, bundle: Bundle) -> None:
         raise Refused("certificate", f"the certificate or key of {domain} cannot be read") from None
     if leaf.public_key() != key.public_key():
         raise Refused("certificate", f"the key of {domain} is not that of its certificate")
+
+
+def _host_covers(place: Path, domain: str) -> bool:
+    """Whether a phone that asks for the domain takes the host's certificate: by its name, or by one wildcard label."""
+    try:
+        leaf = x509.load_pem_x509_certificate((place / DEFAULT).read_bytes())
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return False
+    return not {domain, f"*.{domain.partition('.')[2]}"}.isdisjoint(names.get_values_for_type(x509.DNSName))
 
 
 def _unread(place: Path) -> Path:
