@@ -30,7 +30,8 @@ ENOUGH_S = 30.0
 
 
 def changed(servers: NameServers, /, **at: object) -> DnsNames:
-    return DnsNames(servers.at.model_copy(update=at), servers.dns.update_key, servers.complex_at, servers.authority)
+    place = servers.at.model_copy(update=at)
+    return DnsNames(place, servers.dns.update_key, servers.complex_at, servers.authority, patience_s=0)
 
 
 def asked(servers: NameServers, name: str, kind: str, *, address: str = "", port: int = 0) -> set[str]:
@@ -114,6 +115,16 @@ def test_ks_3_2_what_does_not_resolve_is_named(dns_servers: NameServers) -> None
     edit(dns_servers, "own.test", "k000002.own.test", 3600, "MX", "5 mail.rival.test.")
     one = "not as it should be: MX k000002.own.test"
     wait_until(lambda: dns_servers.names.verify("k000002.own.test").detail == one, ENOUGH_S, one)
+
+
+def test_what_was_published_just_now_is_waited_for(dns_servers: NameServers, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, domain = dns_servers.at, f"k000044.{dns_servers.at.own_zone}"
+    secret, authority = dns_servers.dns.update_key, dns_servers.authority
+    patient = DnsNames(place, secret, dns_servers.complex_at, authority, patience_s=ENOUGH_S)
+    asked_again = iter(["A of it", ""])
+    monkeypatch.setattr("blocks.clients.comms.names.missing", lambda *_: [what] if (what := next(asked_again)) else [])
+    assert patient.verify(domain).ok
+    assert next(asked_again, None) is None
 
 
 def test_a_domain_that_is_right_is_not_written_again(dns_servers: NameServers) -> None:
@@ -313,7 +324,7 @@ def test_ks_4_3_nobody_gets_a_name_that_is_not_a_customer_s(dns_servers: NameSer
 def test_a_zone_of_the_configuration_is_never_taken(dns_servers: NameServers) -> None:
     at = dns_servers.at.model_copy(update={"own_zone": "k.example", "servers": ("ns1.k.example",)})
     complex_at = dns_servers.complex_at.model_copy(update={"host": "c1.k.example"})
-    names = DnsNames(at, dns_servers.dns.update_key, complex_at, dns_servers.authority)
+    names = DnsNames(at, dns_servers.dns.update_key, complex_at, dns_servers.authority, patience_s=0)
     before = asked(dns_servers, "own.test", "NS")
     for call in (names.publish, names.withdraw):
         with pytest.raises(Refused, match="own configuration"):
@@ -332,7 +343,7 @@ def test_a_long_signing_key_arrives_whole(dns_servers: NameServers) -> None:
 @pytest.mark.parametrize("domain", ["k000008.own.test", "wrong.test"])
 def test_a_wrong_key_is_refused_and_is_in_no_text(dns_servers: NameServers, domain: str) -> None:
     wrong = b64encode(b"w" * 32).decode()
-    names = DnsNames(dns_servers.at, wrong, dns_servers.complex_at, dns_servers.authority)
+    names = DnsNames(dns_servers.at, wrong, dns_servers.complex_at, dns_servers.authority, patience_s=0)
     with pytest.raises(Refused) as refused:
         names.publish(domain)
     assert refused.value.reason == "tsig"

@@ -55,7 +55,7 @@ class NameServers:
 
     @property
     def names(self) -> DnsNames:
-        return DnsNames(self.at, self.dns.update_key, self.complex_at, self.authority)
+        return DnsNames(self.at, self.dns.update_key, self.complex_at, self.authority, patience_s=0)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from functools import cached_property
 
 import dns.dnssec
@@ -24,6 +25,7 @@ from blocks.terms.ks_zone import Record, ServicePorts, ZoneFacts, acceptable_dom
 
 _SECURE_ENTRY = 257
 _LONGEST_DETAIL = 300
+_PAUSE_S = 0.25
 _ZONE = (
     'type primary; file "{file}"; update-policy {{ grant {key} zonesub ANY; }}; dnssec-policy default; '
     "inline-signing no; serial-update-method unixtime;"
@@ -38,11 +40,20 @@ class DnsNames:
     Transient where a server does not answer, Refused for a domain that cannot be ours and for a wrong key.
     """
 
-    def __init__(self, at: DnsAt, tsig_secret: str, complex_at: ComplexAt, certificates: Certificates) -> None:
+    def __init__(
+        self,
+        at: DnsAt,
+        tsig_secret: str,
+        complex_at: ComplexAt,
+        certificates: Certificates,
+        *,
+        patience_s: float = 15.0,
+    ) -> None:
         self._at = at
         self._complex = complex_at
         self._certificates = certificates
         self._server = NameServer(at.primary, at.port, at.tsig_name, tsig_secret)
+        self._patience_s = patience_s
         self._rndc = Rndc(at.primary, at.control_port, at.rndc_key)
 
     def publish(self, domain: str) -> None:
@@ -64,7 +75,16 @@ class DnsNames:
         self._clear(domain)
 
     def verify(self, domain: str) -> Proof:
-        """See Names.verify. A domain that its parent does not delegate to us yet is said to be just that."""
+        """See Names.verify. A domain that its parent does not delegate to us yet is said to be just that.
+
+        What was published a moment ago gets `patience_s` to reach every name server.
+        """
+        end = time.monotonic() + self._patience_s
+        while not (proof := self._look(domain)).ok and time.monotonic() < end:
+            time.sleep(_PAUSE_S)
+        return proof
+
+    def _look(self, domain: str) -> Proof:
         own = self._zone_of(domain) == domain
         wanted = self._records(domain)
         facts = {"records": str(len(wanted)), "resolvers": ", ".join(self._at.resolvers)}
