@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import socket
 import time
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
 from blocks.clients.comms import sip_server
 from blocks.clients.comms.sip_rpc import SipRpc
-from blocks.clients.directory import Kind
+from blocks.clients.directory import SIP_SUBSCRIBERS, Kind
 from blocks.clients.password_hashes import AccountHashes, hash_account
 from blocks.errors import Transient
 from blocks.terms.ks_complex import ProofKind, Want
@@ -485,3 +488,69 @@ def test_ks_2_4_a_hundred_contacts_are_proven_in_seconds_and_as_fast_shut(custom
     print(f"100 contacts: proven in {proven - began:.2f} s, suspended in {shut - proven:.2f} s")
     assert proven - began < 5
     assert shut - proven < 5
+
+
+class Impostor(Phone):
+    """A phone that names its domain in the user name, and answers with a key that it made up."""
+
+    key, called = b"\0" * 32, ""
+
+    def _digest(self, challenge: str, method: str, uri: str) -> str:
+        realm, nonce = (re.findall(rf'{name}="([^"]*)"', challenge)[0] for name in ("realm", "nonce"))
+        ha2 = hashlib.md5(f"{method}:{uri}".encode(), usedforsecurity=False).hexdigest()
+        text = self.key + f":{nonce}:00000001:mine:auth:{ha2}".encode()
+        response = hashlib.md5(text, usedforsecurity=False).hexdigest()
+        return (
+            f'Digest username="{self.called or self.number}",realm="{realm}",nonce="{nonce}",uri="{uri}",'
+            f'response="{response}",algorithm=MD5,qop=auth,nc=00000001,cnonce="mine"'
+        )
+
+
+def test_a_user_name_with_a_domain_in_it_is_no_way_in(customer: Customer, sip: SipGround) -> None:
+    other = Customer(sip)
+    key = "0123456789abcdef" * 2
+    with sip.ground.directory.transaction("a made-up key") as connection:
+        connection.execute(update(SIP_SUBSCRIBERS).where(SIP_SUBSCRIBERS.c.domain == other.domain).values(ha1b=key))
+    with Impostor(sip.plan.ports.sips, str(sip.plan.ca_file), customer.domain, "1001", "") as phone:
+        phone.key, phone.called = key.encode(), f"1001@{other.domain}"
+        assert phone.register().code == 401
+    assert customer.registered("1001") == []
+    other.service.delete(other.domain)
+
+
+@pytest.mark.parametrize("more", [":5061", ";transport=tls", ":5061;a=b"])
+def test_a_call_from_an_address_with_a_port_or_parameters_ends_at_the_suspension(customer: Customer, more: str) -> None:
+    with customer.phone("1001") as caller, customer.phone("1002") as callee:
+        caller.register()
+        callee.register()
+        own = caller.own()
+        caller.own = lambda *_: own + more  # type: ignore[method-assign]
+        caller.call(callee)
+        customer.service.suspend(customer.domain)
+        assert callee.wait("BYE")
+
+
+def test_a_request_in_a_call_reaches_nobody_outside_it(customer: Customer, sip: SipGround) -> None:
+    other = Customer(sip)
+    with customer.phone("1001") as caller, customer.phone("1002") as callee, other.phone("1001") as stranger:
+        for phone in (caller, callee, stranger):
+            phone.register()
+        dialog = caller.call(callee)
+        dialog.target = stranger.contact.strip("<>")
+        caller.ask_within(dialog, "INFO")
+        assert callee.wait("INFO").start.startswith(f"INFO {callee.contact.strip('<>')}")
+        with pytest.raises(TimeoutError):
+            stranger.receive(0.5)
+        dialog.routes = [*dialog.routes, stranger.contact.replace(">", ";lr>")]
+        caller.ask_within(dialog, "INFO")
+        with pytest.raises(TimeoutError):
+            stranger.receive(0.5)
+    other.service.delete(other.domain)
+
+
+def test_a_proof_of_a_contact_that_is_not_there_says_so(customer: Customer) -> None:
+    wants = [Want("nobody", ProofKind.SIP), Want("nobody", ProofKind.SIP_CALL)]
+    proofs = customer.service.verify(customer.domain, customer.accounts, wants)
+    assert [(proof.want, proof.ok, proof.detail) for proof in proofs] == [
+        (want, False, "there is no such account") for want in wants
+    ]

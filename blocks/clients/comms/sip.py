@@ -97,7 +97,9 @@ class SipService:
         few = asyncio.Semaphore(_AT_ONCE)
 
         async def prove(want: Want) -> Proof:
-            place = places[want.contact]
+            place = places.get(want.contact)
+            if place is None:
+                return Proof(contact=want.contact, kind=want.kind, ok=False, detail="there is no such account")
             account, peer = accounts[place], accounts[(place + 1) % len(accounts)]
             async with few:
                 return await (_login(line, account) if want.kind is ProofKind.SIP else _call(line, account, peer))

@@ -62,7 +62,7 @@ class SipRpc:
 
     def calls(self, domain: str, numbers: Collection[str]) -> list[LiveCall]:
         """The running calls of any of these numbers of a domain."""
-        answer = self._answer("dlg.list_match", ("furi", "re", f"^sips?:[^@]*@{re.escape(domain)}$", 0))
+        answer = self._answer("dlg.list_match", ("furi", "re", f"^sips?:[^@]*@{re.escape(domain)}([:;?]|$)", 0))
         if "error" in answer and answer["error"].get("code") != _NOT_FOUND:
             raise Refused("sip_rpc", f"dlg.list_match: {answer['error'].get('message', 'refused')}")
         calls = [_call_of(dialog) for dialog in answer.get("result", []) if dialog["state"] in _RUNNING]
@@ -89,7 +89,7 @@ class SipRpc:
 
 
 def _call_of(dialog: dict[str, Any]) -> LiveCall:
-    sides = (re.match(r"sips?:([^@]*)@", dialog[side]) for side in ("from_uri", "to_uri"))
+    sides = (re.match(r"sips?:([^@:;]*)[^@]*@", dialog[side]) for side in ("from_uri", "to_uri"))
     return LiveCall(
         entry=dialog["h_entry"],
         id=dialog["h_id"],
