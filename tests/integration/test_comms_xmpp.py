@@ -17,6 +17,7 @@ from slixmpp.exceptions import IqError
 from sqlalchemy import text
 
 from blocks.clients.certificates import Bundle, LocalAuthority
+from blocks.clients.comms.scram import MECHANISM, ScramClient
 from blocks.clients.comms.xmpp import XmppService
 from blocks.clients.comms.xmpp_api import XmppApi
 from blocks.clients.comms.xmpp_server import at, files, prepare_database
@@ -424,3 +425,45 @@ def test_the_api_is_for_its_few_commands(xmpp: CommsXmpp) -> None:
     assert api.names("registered_vhosts")
     with pytest.raises(Refused, match="403"):
         api.call("check_password", user="anna", host="host.test", password="x")
+
+
+async def _ready_to_bind(house: House, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has logged in, and has not asked for its session yet."""
+    tls = ssl.create_default_context(cafile=str(house.plan.ca_file))
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", house.plan.ports.xmpps, ssl=tls, server_hostname=house.domain
+    )
+    opening = (
+        f"<stream:stream to='{house.domain}' version='1.0' xmlns='jabber:client'"
+        " xmlns:stream='http://etherx.jabber.org/streams'>"
+    ).encode()
+    keys = next(each for each in house.accounts if each.name == name)
+    scram = ScramClient(name, keys.scram_client, keys.scram_server)
+    writer.write(opening)
+    await reader.readuntil(b"</stream:features>")
+    first = b64encode(scram.first().encode()).decode()
+    writer.write(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{MECHANISM}'>{first}</auth>".encode())
+    said = (await reader.readuntil(b"</challenge>")).decode()
+    final = scram.final(b64decode(re.findall(r">([^<]+)</challenge>", said)[0]).decode())
+    answer = b64encode(final.encode()).decode()
+    writer.write(f"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{answer}</response>".encode())
+    assert b"<success" in await reader.readuntil(b"</success>")
+    writer.write(opening)
+    await reader.readuntil(b"</stream:features>")
+    return reader, writer
+
+
+def test_who_logged_in_before_the_suspension_gets_no_session_after_it(house: House) -> None:
+    async def live() -> bytes:
+        reader, writer = await _ready_to_bind(house, "anna")
+        await asyncio.to_thread(house.service.suspend, house.domain)
+        writer.write(
+            b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+            b"<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"
+        )
+        said = await asyncio.wait_for(reader.read(), 10)  # until the server closes
+        writer.close()
+        return said
+
+    assert b"id='r'" not in asyncio.run(live())
+    assert XmppApi(at(house.plan)).names("connected_users_vhost", host=house.domain) == []
