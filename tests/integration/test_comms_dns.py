@@ -312,7 +312,17 @@ def test_a_domain_that_was_never_there_is_withdrawn_without_a_word(dns_servers: 
 
 @pytest.mark.clause("KS-4.3")
 @pytest.mark.parametrize(
-    "domain", ["own.test", "catalog.invalid", "test", "ns1.own.test.evil", 'x.test";}', "a/b.own.test", "-.own.test"]
+    "domain",
+    [
+        "own.test",
+        "catalog.invalid",
+        "test",
+        "ns1.own.test.evil",
+        "ns1.own.test",
+        'x.test";}',
+        "a/b.own.test",
+        "-.own.test",
+    ],
 )
 def test_ks_4_3_nobody_gets_a_name_that_is_not_a_customer_s(dns_servers: NameServers, domain: str) -> None:
     for call in (dns_servers.names.publish, dns_servers.names.withdraw, dns_servers.names.verify):

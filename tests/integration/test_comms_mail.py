@@ -323,3 +323,27 @@ def test_whoever_is_not_root_is_told_that_servers_need_it(
 def test_without_an_smtp_login_nothing_is_taken_at_submission(mail_client: MailClient, mail_customer: Customer) -> None:
     with mail_client.smtp() as session, pytest.raises(smtplib.SMTPRecipientsRefused, match="Access denied"):
         session.sendmail(mail_customer.addresses[0], [mail_customer.addresses[1]], b"x")
+
+
+def test_a_letter_whose_recipient_was_taken_before_the_suspension_is_refused_after_it(
+    mail_service: MailService, mail_client: MailClient, mail_customer: Customer
+) -> None:
+    one, two, _ = mail_customer.addresses
+    with mail_client.logged_in(one, PASSWORD) as session:
+        session.mail(one)
+        assert session.rcpt(two)[0] == 250
+        mail_service.suspend(mail_customer.domain)
+        try:
+            assert session.data(a_letter(one, two).as_bytes())[0] in (550, 554)
+        finally:
+            mail_service.resume(mail_customer.domain)
+
+
+@pytest.mark.parametrize("form", ["director@{}.", "<@evil.test:director@{}>", "director@{}"])
+def test_no_form_of_an_address_lets_somebody_outside_speak_for_a_customer(
+    mail_client: MailClient, mail_customer: Customer, form: str
+) -> None:
+    sender = form.format(mail_customer.domain.upper())
+    with mail_client.smtp(mail_client.plan.ports.smtp) as session:
+        said = session.docmd("MAIL", f"FROM:{sender if '<' in sender else f'<{sender}>'}")
+        assert said[0] >= 500 or session.docmd("RCPT", f"TO:<{mail_customer.addresses[1]}>")[0] >= 500

@@ -132,6 +132,8 @@ class DnsNames:
         shared = domain.endswith(f".{self._at.own_zone}")
         others = (self._complex.host, *self._at.servers, self._at.catalog)
         fault = malformed(domain) if shared else acceptable_domain(domain, self._at.own_zone, "", others)
+        if shared and any(f".{other}".endswith(f".{domain}") for other in others):
+            fault = f"{domain} is a name of our own servers"
         if fault:
             raise Refused("domain", fault)
         return self._at.own_zone if shared else domain
