@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field
 
-from blocks.durable import sync
+from blocks.durable import locked, sync
 from blocks.errors import Refused
 from blocks.terms.base import Frozen
 
@@ -80,9 +80,14 @@ class LocalAuthority:
         """See Certificates.of. Issued when first asked for."""
         issued = CertificateDirectory(self._root)
         place = self._root / _checked(domain)
-        if (place / "privkey.pem").exists() and self._lasts(place / "fullchain.pem"):
-            return issued.of(domain)
         place.mkdir(parents=True, exist_ok=True)
+        # Two that issue at once would leave the key of one with the certificate of the other.
+        with locked(place / ".lock"):
+            if not (place / "privkey.pem").exists() or not self._lasts(place / "fullchain.pem"):
+                self._issue(domain, place)
+            return issued.of(domain)
+
+    def _issue(self, domain: str, place: Path) -> None:
         authority, authority_key = self._authority()
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.DNSName(domain), x509.DNSName(f"*.{domain}")]
@@ -96,7 +101,6 @@ class LocalAuthority:
         )
         _write(place / "privkey.pem", _pem_of(key))
         _write(place / "fullchain.pem", _pem_of(leaf) + _pem_of(authority))
-        return issued.of(domain)
 
     def _lasts(self, chain: Path) -> bool:
         if not chain.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_a_certificate_stays_until_thirty_days_before_its_end_and_the_authority_
 def test_two_processes_make_one_authority(tmp_path: Path, clock: Clock) -> None:
     first, second = (LocalAuthority(tmp_path / "authority", clock) for _ in range(2))
     assert chain_of(first.of(DOMAIN))[1] == chain_of(second.of("k000002.example.net"))[1]
+
+
+def test_who_asks_at_once_gets_the_same_certificate_with_its_own_key(tmp_path: Path, clock: Clock) -> None:
+    LocalAuthority(tmp_path / "authority", clock).of("k000002.example.net")
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(LocalAuthority(tmp_path / "authority", clock).of, DOMAIN) for _ in range(16)]
+    bundles = {each.result() for each in asked}
+    assert len(bundles) == 1
+    bundle = bundles.pop()
+    key = serialization.load_pem_private_key(bundle.key.encode(), None)
+    assert key.public_key() == chain_of(bundle)[0].public_key()
 
 
 def test_a_certificate_cut_short_between_key_and_chain_is_made_anew(authority: LocalAuthority, tmp_path: Path) -> None:
