@@ -17,7 +17,6 @@ from blocks.durable import locked, sync
 from blocks.errors import Refused, Transient
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-_OWN_HOSTS = ("pubsub", "conference", "proxy", "upload")
 
 
 class XmppApi:
