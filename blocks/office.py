@@ -138,6 +138,13 @@ class Fleet:
         dns = self._file.dns if self._file is not None else None
         return dns.own_zone if dns is not None else ""
 
+    @property
+    def hosts(self) -> list[str]:
+        """The names of our own servers and name servers; none where there is no file."""
+        if self._file is None:
+            return []
+        return [at.host for at in self._file.complexes] + (list(self._file.dns.servers) if self._file.dns else [])
+
     def dedicated_to(self, order: str) -> ComplexAt | None:
         """Where the complex stands that serves this order alone, if there is one."""
         return self._file.dedicated_to(order) if self._file is not None else None

@@ -18,6 +18,7 @@ from flows.desk_inbox import put_and_wait
 from flows.finishing import done
 from reports.complexes import complex_markdown
 from reports.software import software_pdf
+from tasks.complex_end import deletion_refused
 from tasks.complex_forms import ComplexForm, DeletionForm, SoftwareForm
 from tasks.complex_software import ask_software, collect_software, state_software
 from tasks.complexes import ComplexNow, complex_now, take_up_diverging
@@ -44,12 +45,17 @@ def delete_complex(form: DeletionForm, dry_run: bool = True) -> str:
 
     It only shows what would go, until `dry_run` is switched off.
     """
-    before = complex_now(runtime.office(), form.order)
-    text = complex_markdown(before.domain, before.state, before.contacts, before.suspended_since, dry_run=dry_run)
+    office = runtime.office()
+    before = complex_now(office, form.order)
+    decision = _decision(form, Action.DELETE, domain=form.domain, ended_on=form.ended_on)
+    refused = deletion_refused(office, decision, now=runtime.now())
+    text = complex_markdown(
+        before.domain, before.state, before.contacts, before.suspended_since, dry_run=dry_run, refused=refused
+    )
     create_markdown_artifact(key=f"complex-{form.order.lower()}", markdown=text, description=f"{before.domain} goes")
     if dry_run:
-        return f"a dry run: {before.domain} with {before.contacts} contacts would go"
-    decision = _decision(form, Action.DELETE, domain=form.domain, ended_on=form.ended_on)
+        told = f"would not go: {refused}" if refused else "would go"
+        return f"a dry run: {before.domain} with {before.contacts} contacts {told}"
     return _carry_out(decision, "deleted")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import httpx
@@ -34,7 +34,7 @@ from tasks.inbox import Event, claim, finish, finish_all, park, postpone, put_ba
 from tasks.money import Recorded
 from tasks.notices import queue_operator_notice
 from tasks.order_forms import EventKind
-from tasks.order_state import drop_leases, take_leases
+from tasks.order_state import drop_leases, leave_leases, take_leases
 from tasks.support_mail import take_mail
 from tasks.ticket_acts import OPERATOR
 
@@ -138,15 +138,17 @@ class Dispatcher:
         if not await asyncio.to_thread(take_leases, sessions, [order], owner=owner, now=runtime.now()):
             await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=runtime.now(), wait=BUSY)
             return
+        release: Callable[..., None] = drop_leases
         try:
             with tags(self._tag, *await asyncio.to_thread(labels_of, order)):
                 state = await fulfil_order(order, runtime.now())
         except Exception as error:  # noqa: BLE001 - whatever a run dies of, its event must go back
+            release = _after(error)
             await self._failed([event], error)
         else:
             await self._finish(event, f"{recorded.outcome}; {state}")
         finally:
-            await asyncio.to_thread(drop_leases, sessions, [order], owner=owner)
+            await asyncio.to_thread(release, sessions, [order], owner=owner)
 
     async def _drain_batch(self) -> None:
         """Many events: each into the ledger, then all their orders in one run."""
@@ -164,15 +166,17 @@ class Dispatcher:
         leased = await self._lease(by_order, owner)
         if not leased:
             return
+        release: Callable[..., None] = drop_leases
         try:
             with tags(self._tag, "order", "backlog"):
                 outcomes = await fulfil_backlog(leased, len(leased), runtime.now(), self._slots)
         except Exception as error:  # noqa: BLE001 - whatever a run dies of, its events must go back
+            release = _after(error)
             await self._failed([event for order in leased for event, _ in by_order[order]], error)
         else:
             await self._settle(by_order, outcomes)
         finally:
-            await asyncio.to_thread(drop_leases, self._office.sessions, leased, owner=owner)
+            await asyncio.to_thread(release, self._office.sessions, leased, owner=owner)
 
     async def _lease(self, by_order: Mapping[str, Sequence[tuple[Event, Recorded]]], owner: str) -> list[str]:
         """The orders of a batch that nobody else is at; the events of the others go back."""
@@ -256,6 +260,11 @@ class Dispatcher:
         await asyncio.to_thread(
             finish, self._office.sessions, event, owner=self._name, outcome=outcome, now=runtime.now()
         )
+
+
+def _after(error: Exception) -> Callable[..., None]:
+    """What becomes of the leases of a run that failed. The threads of one that timed out may still be at work."""
+    return leave_leases if isinstance(error, TimeoutError) else drop_leases
 
 
 async def _prefect_answers() -> bool:

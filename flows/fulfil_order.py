@@ -33,8 +33,9 @@ step's limit is far off, and the run's below the lease of its order: nobody else
 
 
 async def only_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Retry only what is typed as transient."""
-    return isinstance(await state.aresult(raise_on_failure=False), Transient)
+    """Retry only what is typed as transient, and not at once what says how long it wants: its event comes back then."""
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, Transient) and error.retry_after is None
 
 
 @task(

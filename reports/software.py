@@ -17,6 +17,15 @@ _ROLES = {
     "dns": "Имена (DNS)",
     "directory": "База учётных записей",
 }
+_NAME_SERVER = ("primary name server", "name server ")
+_LEARNT = {
+    "asked by its API": "запрос к API",
+    "asked by JSON-RPC": "запрос JSON-RPC",
+    "banner of the management port": "приветствие сервера",
+    "IMAP ID": "команда IMAP ID",
+    "rndc status": "команда rndc status",
+    "asked by SQL": "запрос SQL",
+}
 _SILENT = "не сообщается программой"
 _CLOSING = "Версии названы самими работающими программами в момент составления этой справки."
 
@@ -40,8 +49,12 @@ def software_pdf(view: SoftwareStatement) -> bytes:
 
 def _line(line: SoftwareLine) -> tuple[str, str, str, str]:
     return (
-        _ROLES.get(line.role, line.role),
+        _role(line.role),
         wrapping(line.name),
         wrapping(line.version or _SILENT),
-        wrapping(line.learnt),
+        wrapping(_LEARNT.get(line.learnt, line.learnt)),
     )
+
+
+def _role(role: str) -> str:
+    return _ROLES["dns"] if role.startswith(_NAME_SERVER) else _ROLES.get(role.lower(), role)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from blocks.clients.comms.protocol import Complex
 from blocks.errors import NotFound
-from blocks.ledger import Order, OrderEvent, Service, ServiceState, Step, reading, transaction
+from blocks.ledger import InboxEvent, InboxState, Order, OrderEvent, Service, ServiceState, Step, reading, transaction
 from blocks.office import Office
 from tasks.inbox import put_event
 from tasks.order_forms import EventKind
@@ -106,12 +106,25 @@ def take_up_diverging(office: Office, *, now: datetime) -> list[str]:
     query = select(Order).join(Service, Service.order_id == Order.id).where(Service.agreement == "KS", behind, idle)
     with reading(office.sessions) as session:
         numbers = [order.number for order in session.scalars(query.order_by(Order.id)) if diverges(session, order)]
+        waiting = _waiting(session)
     for number in numbers:
+        if number in waiting:
+            continue
         event_id = f"complex:{number}:{now.isoformat(timespec='minutes')}"
         with transaction(office.sessions) as session:
             payload = {"order": number}
             put_event(session, source="keeper", event_id=event_id, kind=EventKind.GO_ON, payload=payload, now=now)
     return numbers
+
+
+def _waiting(session: Session) -> set[str]:
+    """The orders that are in the inbox already: a complex that is down for a day is not put there every few minutes."""
+    query = select(InboxEvent.event_id).where(
+        InboxEvent.source == "keeper",
+        InboxEvent.event_id.like("complex:%"),
+        InboxEvent.state.in_([InboxState.NEW, InboxState.CLAIMED]),
+    )
+    return {event_id.split(":")[1] for event_id in session.scalars(query)}
 
 
 @dataclass(frozen=True)

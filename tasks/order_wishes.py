@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from blocks.ledger import Order, Service, ServiceState
@@ -48,14 +48,18 @@ def _domain_refused(office: Office, session: Session, order: Order) -> str:
     if not ks.dedicated_resources(ks.PackageFacts(contacts=order.item["contacts"])).values["dedicated"]:
         return "a domain of the second level comes with 50 or 100 contacts"
     ours = office.settings.customer_domain
-    return acceptable_domain(domain, office.complexes.own_zone or ours, ours, _taken(session, order, ours))
+    taken = [*_taken(session, order, ours), *office.complexes.hosts]
+    return acceptable_domain(domain, office.complexes.own_zone or ours, ours, taken)
 
 
 def _taken(session: Session, order: Order, ours: str) -> list[str]:
-    """The domains that other customers brought; names below our own are nobody's to wish for anyway."""
+    """The domains that other customers brought; names below our own are nobody's to wish for anyway.
+
+    A complex that has ended keeps its domain for as long as its servers hold something of it.
+    """
     others = select(Service.name).where(
         Service.agreement == "KS",
-        Service.state != ServiceState.TERMINATED,
+        or_(Service.state != ServiceState.TERMINATED, Service.served_state != "deleted"),
         Service.order_id != order.id,
         Service.name.not_like(f"%.{ours}"),
     )

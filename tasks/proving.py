@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -28,6 +28,9 @@ from tasks.access_data import PREPARED, PROVISIONED, VERIFIED, sealed_accounts
 from tasks.complexes import ACTIVE, CHANGING, complex_of, service_of
 from tasks.order_state import find_order, is_done, mark_done, note
 
+BEFORE_THE_LAST = timedelta(minutes=6)
+"""Before the last attempt: resolvers remember for five minutes that a name was not there yet."""
+
 _NAMED = 5
 
 
@@ -36,22 +39,22 @@ def prepare_domain(office: Office, number: str, *, now: datetime) -> None:
 
     Raises Refused where a person must provide or configure the complex first.
     """
-    domain = _start(office, number, PREPARED)
-    if domain is None:
+    complex_ = _complex(office, number, PREPARED)
+    if complex_ is None or (domain := _start(office, number, PREPARED)) is None:
         return
-    complex_ = complex_of(office, number)
-    _check_limits(office, number)
     complex_.prepare(domain)
     _done(office, number, PREPARED, f"{domain} on {complex_.name}", now)
 
 
 def provision_accounts(office: Office, number: str, *, now: datetime) -> None:
     """Write the accounts to the servers. Repeating it changes nothing."""
-    domain = _start(office, number, PROVISIONED)
-    if domain is None:
+    complex_ = _complex(office, number, PROVISIONED)
+    if complex_ is None:
         return
     hashes = sealed_accounts(office, number)
-    complex_of(office, number).provision(domain, hashes)
+    if (domain := _start(office, number, PROVISIONED)) is None:
+        return
+    complex_.provision(domain, hashes)
     _done(office, number, PROVISIONED, f"{len(hashes)} accounts in {domain}", now)
 
 
@@ -62,10 +65,12 @@ def verify_accounts(office: Office, number: str, *, now: datetime) -> None:
     have lost what it took last.
     Raises Transient while attempts are left, Refused("not_proven") after the last; both name contacts and protocols.
     """
-    domain = _start(office, number, VERIFIED)
-    if domain is None:
+    complex_ = _complex(office, number, VERIFIED)
+    if complex_ is None:
         return
-    hashes, complex_ = sealed_accounts(office, number), complex_of(office, number)
+    hashes = sealed_accounts(office, number)
+    if (domain := _start(office, number, VERIFIED)) is None:
+        return
     tried = _tried(office, number, wanted([account.name for account in hashes]))
     if tried.any:
         complex_.prepare(domain)
@@ -76,9 +81,10 @@ def verify_accounts(office: Office, number: str, *, now: datetime) -> None:
         return
     told = _told(missing)
     most = ORDER_POLICY.on(local_date(now, ZONE)).proof_attempts
-    if any(tried.failed[proof.want] + 1 >= most for proof in missing):
+    worst = max(tried.failed[proof.want] + 1 for proof in missing)
+    if worst >= most:
         raise Refused("not_proven", told)
-    raise Transient(f"not proven yet: {told}")
+    raise Transient(f"not proven yet: {told}", retry_after=BEFORE_THE_LAST if worst == most - 1 else None)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class _Tried:
     """
 
     every: Sequence[Want]
+    written: datetime
     since: datetime
     any: bool
     proven: frozenset[Want]
@@ -109,6 +116,7 @@ def _tried(office: Office, number: str, every: Sequence[Want]) -> _Tried:
         rows = session.scalars(query).all()
         return _Tried(
             every=every,
+            written=written,
             since=since,
             any=bool(rows),
             proven=frozenset(_want(row) for row in rows if row.ok and row.at >= since),
@@ -128,11 +136,15 @@ def _answers(complex_: Complex, domain: str, hashes: Sequence[AccountHashes], wa
 
 
 def _record(office: Office, number: str, proofs: Sequence[Proof], tried: _Tried, *, now: datetime) -> bool:
-    """Put what was seen on record; with the last proof the keys go. False when the order no longer waits for it."""
+    """Put what was seen on record; with the last proof the keys go. False when the order no longer waits for it.
+
+    So it is when other accounts were written meanwhile: nothing was seen of them.
+    """
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
         service = service_of(session, order, lock=True)
-        if not _waits(session, order, VERIFIED):
+        written = session.get(Step, (order.id, PROVISIONED))
+        if not _waits(session, order, VERIFIED) or written is None or written.done_at != tried.written:
             service.served_state = CHANGING
             return False
         at = max(now, tried.since)  # the clocks of two workers may differ
@@ -164,6 +176,20 @@ def _waits(session: Session, order: Order, step: str) -> bool:
     return order.state is OrderState.IN_PROGRESS and not is_done(session, order, step)
 
 
+def _complex(office: Office, number: str, step: str) -> Complex | None:
+    """The complex that a step waits for; None where the step is done or no longer wanted.
+
+    Raises Refused where a person must provide or configure it first. It is asked for before anything is marked, so
+    that an order which nothing serves has no servers to be cleared when it is cancelled.
+    """
+    with reading(office.sessions) as session:
+        if not _waits(session, find_order(session, number), step):
+            return None
+    complex_ = complex_of(office, number)
+    _check_limits(office, number)
+    return complex_
+
+
 def _start(office: Office, number: str, step: str) -> str | None:
     """The domain to work on; None where the step is done or no longer wanted.
 
@@ -182,6 +208,9 @@ def _done(office: Office, number: str, step: str, result: str, now: datetime) ->
     with transaction(office.sessions) as session:
         order = find_order(session, number, lock=True)
         if _waits(session, order, step):
+            latest = session.scalar(select(func.max(AccountProof.at)).where(AccountProof.order_id == order.id))
+            if latest is not None and latest >= now:  # what was seen of former accounts stays before these
+                now = latest + timedelta(microseconds=1)
             mark_done(session, order, step, result=result, now=now)
             return
         # The order ended meanwhile, perhaps after its servers were cleared: they are looked at once more.

@@ -87,6 +87,7 @@ class OneComplex:
     """A Fleet of one complex; `dedicated` is where one stands that serves an order alone."""
 
     own_zone = ""
+    hosts: Sequence[str] = ()
 
     def __init__(self, servers: Servers, dedicated: ComplexAt | None = None) -> None:
         self._servers, self.dedicated = servers, dedicated

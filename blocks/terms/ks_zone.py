@@ -26,6 +26,7 @@ _ED25519_BYTES = 32
 _SERIAL = 1
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _LONGEST_NAME = 200  # leaves room below 253 for the longest name that we make under it
+_LONGEST_SERVED = 64
 _NEVER_PUBLIC = frozenset({"alt", "arpa", "internal", "invalid", "local", "localhost", "onion"})
 
 
@@ -39,6 +40,8 @@ def acceptable_domain(domain: str, own_zone: str, customer_domain: str, taken: C
     if fault := malformed(domain):
         return fault
     labels = domain.split(".")
+    if len(domain) > _LONGEST_SERVED:
+        return f"{domain} is longer than {_LONGEST_SERVED} characters: the tables of SIP servers hold no more"
     if len(labels) != 2:
         return f"{domain} is not of the second level"
     if labels[-1] in _NEVER_PUBLIC or labels[-1].isdigit():

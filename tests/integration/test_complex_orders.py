@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select
 
+from blocks.clients.comms.addresses import Complexes
 from blocks.clients.password_hashes import AccountHashes
+from blocks.errors import Transient
 from blocks.ledger import AccountProof, Order, SealedAccounts, Step, reading, transaction
-from blocks.office import Office
+from blocks.office import Fleet, Office
 from blocks.terms.ks_complex import Proof, ProofKind, Want, wanted
 from blocks.terms.views import StoryLine
+from flows.fulfilment import advance
 from reports.proofs import proof_rows, proof_summary
 from tasks.access_data import GENERATED, PREPARED, PROVISIONED, VERIFIED
+from tasks.complexes import take_up_diverging
+from tasks.proving import BEFORE_THE_LAST, verify_accounts
 from tasks.reveal import reveal
 from tasks.stories import proofs_of
 from tests.complexes import Servers, complex_at, given
@@ -351,3 +357,114 @@ def test_no_key_of_a_contact_stands_in_the_ledger_in_clear(sqlite_office: Office
     kept = b"".join(path.read_bytes() for path in sqlite_office.settings.home.rglob("*") if path.is_file())
     for account in next(iter(servers.accounts.values())).values():
         assert not any(secret.encode() in kept for secret in (account.scram_client, account.ha1, account.scram_salt))
+
+
+def test_an_order_that_nothing_could_serve_leaves_no_servers_to_be_cleared_when_it_is_cancelled(office: Office) -> None:
+    servers = Servers()
+    fleet = given(office, servers)
+    fleet.provided = False
+    number = paid(office, 50, domain="romashka-office.ru")
+    assert state(office, number) == "held:dedicated_server"
+    assert service_of(office, number).served_state is None
+    assert decide(office, number, "cancel", NOW + 2 * MINUTE).endswith("cancelled")
+    assert take_up_diverging(office, now=NOW + DAY) == []
+    other = ordered(office, "A-2", {**ks(50), "domain": "romashka-office.ru"}, {**COMPANY, "email": "b@example.test"})
+    assert state(office, other) == "pending", "the domain is free again"
+
+
+class CameBack(Servers):
+    """While it verifies, the order is cancelled and comes back: other accounts will be made."""
+
+    def __init__(self, office: Office) -> None:
+        super().__init__()
+        self.office = office
+
+    def verify(self, domain: str, accounts: Sequence[AccountHashes], wants: Collection[Want]) -> list[Proof]:
+        seen = super().verify(domain, accounts, wants)
+        if len(self.asked) == 1:
+            with transaction(self.office.sessions) as session:
+                session.execute(delete(SealedAccounts))
+                session.execute(delete(Step).where(Step.key.in_([GENERATED, PREPARED, PROVISIONED, VERIFIED])))
+        return seen
+
+
+def test_what_was_seen_of_former_accounts_proves_nothing_of_those_made_meanwhile(office: Office) -> None:
+    servers = CameBack(office)
+    given(office, servers)
+    number = paid(office)
+    assert service_of(office, number).state.value == "active"
+    every = wanted(["c001", "c002"])
+    assert servers.asked == [every, every], "the new accounts were logged in to as well"
+    assert sum(proofs(office, ok=True).values()) == len(every)
+
+
+def test_proofs_of_former_accounts_do_not_count_though_the_clock_went_back(office: Office) -> None:
+    servers = Servers()
+    servers.failing[C002_IMAP] = 1
+    given(office, servers)
+    number = paid(office)
+    with transaction(office.sessions) as session:
+        session.execute(delete(SealedAccounts))
+        session.execute(delete(Step).where(Step.key.in_([GENERATED, PREPARED, PROVISIONED, VERIFIED])))
+    drain_again(office, number)
+    every = wanted(["c001", "c002"])
+    assert servers.asked == [every, every]
+
+
+def drain_again(office: Office, number: str) -> None:
+    """Another worker, whose clock is a moment behind."""
+    advance(office, number, now=NOW + MINUTE - timedelta(seconds=3))
+
+
+def test_the_last_attempt_waits_until_resolvers_have_forgotten(sqlite_office: Office) -> None:
+    servers = Servers()
+    servers.failing[C002_IMAP] = 2
+    given(sqlite_office, servers)
+    number = paid(sqlite_office)
+    with pytest.raises(Transient) as last:
+        verify_accounts(sqlite_office, number, now=NOW + 2 * MINUTE)
+    assert last.value.retry_after == BEFORE_THE_LAST
+
+
+@pytest.mark.clause("KS-4.3")
+def test_ks_4_3_a_domain_whose_former_complex_is_not_cleared_yet_is_nobodys_to_take(office: Office) -> None:
+    servers = Servers()
+    given(office, servers, complex_at())
+    servers.failing[C002_IMAP] = 9
+    first = paid(office, 50, domain="romashka-office.ru")
+    for minute in (2, 3):
+        drain(office, NOW + minute * MINUTE)
+    assert state(office, first) == "held:not_proven"
+    servers.down = 99
+    decide(office, first, "cancel", NOW + 4 * MINUTE)
+    second = ordered(office, "A-2", {**ks(50), "domain": "romashka-office.ru"}, {**COMPANY, "email": "b@example.test"})
+    assert state(office, second) == "held:wish"
+    servers.down = 0
+    drain(office, NOW + DAY)
+    decide(office, second, "resume", NOW + DAY + MINUTE)
+    put_receipt(office, second, PRICES[50], "B-2", NOW + DAY + 2 * MINUTE)
+    servers.failing.clear()
+    drain(office, NOW + DAY + 2 * MINUTE)
+    assert (service_of(office, second).name, service_of(office, second).state.value) == ("romashka-office.ru", "active")
+
+
+@pytest.mark.clause("KS-4.3")
+def test_ks_4_3_the_domains_of_our_own_servers_are_nobodys_to_bring(
+    sqlite_office: Office,
+) -> None:
+    """A zone of that name on our name servers would take our own names from us."""
+    at = complex_at(host="c1.provider.test").model_dump(mode="json", exclude_none=True)
+    names: dict[str, object] = {
+        "primary": "192.0.2.53",
+        "rndc_key": "/nowhere",
+        "zones": "/nowhere",
+        "own_zone": "example.net",
+    }
+    names |= {"servers": ["ns1.names.test"], "hostmaster": "h@example.net", "resolvers": ["192.0.2.1"]}
+    read = Complexes.model_validate({"complex": [at], "dns": names})
+    fleet = Fleet(sqlite_office)
+    vars(fleet)["_file"] = read
+    vars(sqlite_office)["complexes"] = fleet
+    for domain, held in (("provider.test", True), ("names.test", True), ("romashka-office.ru", False)):
+        number = ordered(sqlite_office, domain, {**ks(50), "domain": domain}, COMPANY)
+        assert state(sqlite_office, number) == ("held:wish" if held else "pending"), domain

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -12,31 +13,38 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from blocks.errors import NotFound, Refused, Transient
-from blocks.ledger import Document, Service, ServiceState, reading, transaction
+from blocks.ledger import Document, InboxEvent, Service, ServiceState, reading, transaction
 from blocks.office import Office
 from blocks.settings import Settings
+from blocks.terms.complex_views import SoftwareLine, SoftwareStatement
+from flows import dispatcher, runtime
 from flows.fulfilment import advance, send_due
 from reports.complexes import complex_markdown
 from reports.software import software_pdf
+from tasks.complex_end import deletion_refused
 from tasks.complex_forms import SoftwareForm
 from tasks.complex_software import ask_software, collect_software, state_software
 from tasks.complexes import complex_now, take_up_diverging
 from tasks.doctor import Finding, examine
+from tasks.inbox import claim
 from tasks.order_forms import EventKind, OrderDecision
-from tasks.order_state import take_leases
+from tasks.order_state import drop_leases, take_leases
 from tests.complexes import Servers, given
 from tests.conftest import close_office
 from tests.integration.test_complex_orders import paid
 from tests.work import (
+    COMPANY,
     DAY,
     MINUTE,
     NOW,
     decide,
     drain,
     kinds,
+    ks,
     open_obligations,
     ordered,
     put,
+    put_receipt,
     qs,
     service_of,
     state,
@@ -263,3 +271,103 @@ def _with(office: Office, settings_for: Callable[..., Settings], changes: Mappin
     found = {finding.part: finding for finding in examine(other, now=NOW)}
     close_office(other)
     return found
+
+
+def test_a_complex_that_is_down_is_put_into_the_inbox_once_at_a_time(office: Office) -> None:
+    servers = Servers()
+    given(office, servers)
+    number = paid(office)
+    servers.down = 99
+    decide(office, number, "suspend", LATER)
+    for minute in range(5, 60, 5):
+        take_up_diverging(office, now=LATER + minute * MINUTE)
+    with reading(office.sessions) as session:
+        waiting = session.scalars(select(InboxEvent).where(InboxEvent.source == "keeper")).all()
+    assert len(waiting) == 1
+    servers.down = 0
+    drain(office, LATER + DAY)
+    assert service_of(office, number).served_state == "suspended"
+
+
+def test_a_deletion_forgets_no_money_that_is_owed(office: Office) -> None:
+    given(office, Servers())
+    number = paid(office)
+    domain = service_of(office, number).name
+    put_receipt(office, number, "100.00", "B-more", LATER)
+    drain(office, LATER)
+    owed = [line for line in open_obligations(office) if "surplus" in line]
+    assert owed
+    decide(office, number, "suspend", LATER + MINUTE)
+    assert delete(office, number, 5, domain=domain, ended_on=NOW.date()) == "cancelled"
+    assert open_obligations(office) == owed
+
+
+def test_an_order_without_a_complex_yet_has_nothing_to_delete(sqlite_office: Office) -> None:
+    given(sqlite_office, Servers())
+    number = ordered(sqlite_office, "A-1", ks(), COMPANY)
+    told = decide(sqlite_office, number, "delete complex", LATER)
+    assert told == f"refused: {number} has no communications complex"
+
+
+def test_a_dry_run_tells_why_nothing_would_be_deleted(sqlite_office: Office) -> None:
+    given(sqlite_office, Servers())
+    number = paid(sqlite_office)
+    domain = service_of(sqlite_office, number).name
+    form = {"order": number, "action": "delete complex", "operator": "О. Петрова", "note": "ended"}
+    typed = OrderDecision.model_validate({**form, "domain": domain, "ended_on": NOW.date()})
+    assert deletion_refused(sqlite_office, typed, now=LATER) == f"{domain} is active: suspend it first"
+    decide(sqlite_office, number, "suspend", LATER)
+    wrong = OrderDecision.model_validate({**form, "domain": "k000009.example.net", "ended_on": NOW.date()})
+    refused = deletion_refused(sqlite_office, wrong, now=LATER)
+    assert refused == f"{number} serves {domain}, not k000009.example.net"
+    assert refused in complex_markdown(domain, "suspended", 2, LATER, dry_run=True, refused=refused)
+    assert deletion_refused(sqlite_office, typed, now=LATER) == ""
+
+
+@pytest.mark.parametrize(("error", "free"), [(TimeoutError(), False), (Transient("no"), True)])
+def test_nobody_goes_near_an_order_whose_run_was_given_up_until_its_lease_ends(
+    office: Office, monkeypatch: pytest.MonkeyPatch, error: Exception, *, free: bool
+) -> None:
+    """Its thread may be at the servers still."""
+    given(office, Servers())
+    number = paid(office)
+
+    async def failing(_order: str, _as_of: datetime) -> str:
+        raise error
+
+    async def answers() -> bool:
+        return True
+
+    monkeypatch.setattr(dispatcher, "fulfil_order", failing)
+    monkeypatch.setattr(dispatcher, "labels_of", lambda _order: [])
+    monkeypatch.setattr(dispatcher, "_prefect_answers", answers)
+    now = runtime.now()
+    put(office, EventKind.GO_ON, {"order": number}, "again", "keeper", now)
+    [event] = claim(office.sessions, owner="d", now=now, limit=1)
+    desk = dispatcher.Dispatcher(office, "d")
+    asyncio.run(desk._one(event))  # noqa: SLF001 - the whole loop asks Prefect
+    for owner in (f"d:{event.id}", "another"):
+        assert bool(take_leases(office.sessions, [number], owner=owner, now=now + MINUTE)) is free
+        drop_leases(office.sessions, [number], owner=owner)
+    assert take_leases(office.sessions, [number], owner="another", now=now + DAY) == {number}
+
+
+def test_the_statement_names_what_servers_do_in_the_customer_s_language() -> None:
+    """As the services of a real complex state it."""
+    stated = [
+        SoftwareLine(role="SIP", name="Kamailio", version="5.6.3", learnt="asked by JSON-RPC"),
+        SoftwareLine(role="primary name server", name="BIND", version="", learnt="rndc status"),
+    ]
+    view = SoftwareStatement(
+        number="KS-2026-000001",
+        domain="k000001.example.net",
+        provider="ООО «Связь»",
+        asked_by="Анна",
+        asked_at=NOW,
+        stated_at=NOW,
+        lines=tuple(stated),
+    )
+    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(software_pdf(view))).pages)
+    for part in ("Звонки", "запрос JSON-RPC", "Имена", "не сообщается"):
+        assert part in text, part
+    assert "asked" not in text

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from blocks.ledger import Base, Customer, migrate, reading, transaction
@@ -20,6 +23,37 @@ def test_migrations_lead_to_exactly_the_models(office: Office) -> None:
     with office.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_an_upgrade_takes_the_complexes_of_the_release_before_as_let_in(tmp_path: Path) -> None:
+    """No server was ever told of a suspension; accounts were written without anybody logging in."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", "blocks.ledger:migrations")
+    rows = [
+        (1, "KS", "ACTIVE", "2026-01-01"),
+        (2, "KS", "SUSPENDED", "2026-01-01"),
+        (3, "KS", "RESERVED", None),
+        (4, "KS", "RESERVED", None),
+        (5, "KS", "TERMINATED", None),
+        (6, "QS", "SUSPENDED", "2026-01-01"),
+    ]
+    insert = (
+        "INSERT INTO services (order_id, customer_id, agreement, name, product, state, active_from)"
+        " VALUES (:id, 1, :of, :name, '{}', :state, :since)"
+    )
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for number, of, state, since in rows:
+            values = {"id": number, "of": of, "name": f"s{number}", "state": state, "since": since}
+            connection.execute(text(insert), values)
+        connection.execute(text("INSERT INTO steps VALUES (3, 'provision_accounts', '2026-01-01', '')"))
+    migrate(engine)
+    with engine.connect() as connection:
+        served = connection.execute(text("SELECT order_id, served_state FROM services")).tuples().all()
+    assert dict(served) == {1: "active", 2: "active", 3: "changing", 4: None, 5: None, 6: None}
+    engine.dispose()
 
 
 def test_many_processes_may_migrate_at_once(office: Office) -> None:

@@ -53,8 +53,9 @@ def test_ks_4_3_a_domain_that_is_no_second_level_or_another_s_is_not_acceptable(
 
 
 @pytest.mark.clause("KS-4.3")
-def test_ks_4_3_a_label_of_63_letters_is_the_longest() -> None:
-    assert acceptable_domain(f"{'a' * 63}.ru", OURS, "example.net") == ""
+def test_ks_4_3_a_domain_of_64_letters_is_the_longest_that_every_server_takes() -> None:
+    assert acceptable_domain(f"{'a' * 61}.ru", OURS, "example.net") == ""
+    assert "longer than 64" in acceptable_domain(f"{'a' * 62}.ru", OURS, "example.net")
 
 
 FACTS = ZoneFacts(

@@ -86,7 +86,7 @@ class XmppService:
     def software(self) -> list[Software]:
         """See Service.software."""
         seen = re.search(r"ejabberd ([\w.~+-]+)", str(self._api.call("status")))
-        version = seen.group(1) if seen else "unknown"
+        version = seen.group(1) if seen else ""
         return [Software(role="xmpp", name="ejabberd", version=version, learnt="asked by its API")]
 
     def check(self) -> str:

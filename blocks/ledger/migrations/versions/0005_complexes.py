@@ -31,7 +31,12 @@ def upgrade() -> None:
     forbid_changes("account_proofs")
     with op.batch_alter_table("services", schema=None) as batch_op:
         batch_op.add_column(sa.Column("served_state", sa.String(length=16), nullable=True))
-    op.execute("UPDATE services SET served_state = 'active' WHERE agreement = 'KS' AND state = 'active'")
+    # Whoever was served by the release before was let in, suspended or not: no server was told.
+    op.execute("UPDATE services SET served_state = 'active' WHERE agreement = 'KS' AND active_from IS NOT NULL")
+    op.execute(
+        "UPDATE services SET served_state = 'changing' WHERE agreement = 'KS' AND active_from IS NULL"
+        " AND order_id IN (SELECT order_id FROM steps WHERE key = 'provision_accounts')"
+    )
 
 
 def downgrade() -> None:
