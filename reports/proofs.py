@@ -1,4 +1,4 @@
-"""The proofs of a complex for the Prefect UI: a row for each contact, a column for each thing that was proven."""
+"""The proofs of a complex for the Prefect UI: a row a contact, a column a thing proven, and what was agreed on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from blocks.terms.ks_complex import ProofKind
 from reports.format import moscow
 
 WHOLE = "the complex"
+_AGREED = ("tls", "cipher", "mechanism", "srtp")
 
 
 def proof_rows(seen: Sequence[SeenProof]) -> list[dict[str, str]]:
@@ -26,21 +27,20 @@ def proof_rows(seen: Sequence[SeenProof]) -> list[dict[str, str]]:
 
 def _row(contact: str, columns: Sequence[ProofKind], proofs: Sequence[SeenProof]) -> dict[str, str]:
     cells = {one.proof.kind: _cell(one) for one in proofs}
-    last = max(one.at for one in proofs)
+    agreed = (one.proof.facts[name] for one in proofs for name in _AGREED if name in one.proof.facts)
     return {
         "contact": contact or WHOLE,
         **{kind.value: cells.get(kind, "") for kind in columns},
-        "when": moscow(last),
+        "agreed on": ", ".join(dict.fromkeys(agreed)),
+        "when": moscow(max(one.at for one in proofs)),
     }
 
 
 def _cell(one: SeenProof) -> str:
-    """`yes` with what was agreed on, or `NO` with what was seen instead."""
-    proof = one.proof
-    if not proof.ok:
-        return f"NO: {proof.detail}"
-    agreed = ", ".join(dict.fromkeys(proof.facts.values()))
-    return f"yes: {agreed or proof.detail}"
+    """`yes`, for what was no connection of a contact with what was seen; or `NO` with what was seen instead."""
+    if not one.proof.ok:
+        return f"NO: {one.proof.detail}"
+    return "yes" if one.proof.contact and one.proof.facts else f"yes: {one.proof.detail}"
 
 
 def proof_summary(seen: Sequence[SeenProof]) -> str:

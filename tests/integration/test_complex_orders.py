@@ -341,7 +341,7 @@ def test_the_proofs_are_shown_with_a_row_for_each_contact(sqlite_office: Office)
     drain(sqlite_office, NOW + 2 * MINUTE)
     seen = proofs_of(sqlite_office.sessions, number)
     rows = {row["contact"]: row for row in proof_rows(seen)}
-    assert rows["c002"]["imap"] == "yes: TLSv1.3, TLS_AES_256_GCM_SHA384"
+    assert (rows["c002"]["imap"], rows["c002"]["agreed on"]) == ("yes", "TLSv1.3, TLS_AES_256_GCM_SHA384")
     assert rows["c002"]["sip-call"] == "", "only the first contact calls"
     assert rows["the complex"]["dns"].startswith("yes")
     assert proof_summary(seen) == "16 of 16 proven, 1 failed attempts"
