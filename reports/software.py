@@ -33,7 +33,7 @@ _CLOSING = "Версии названы самими работающими пр
 def software_pdf(view: SoftwareStatement) -> bytes:
     """The statement on A4; the moment of the statement dates it. What has no Russian name keeps its own."""
     data = {
-        "title": f"Справка о программном обеспечении к заказу № {view.number}",
+        "title": f"Справка о программном обеспечении к заказу №\u00a0{view.number}",
         "facts": [
             ("Исполнитель", view.provider),
             ("Комплекс связи", view.domain),

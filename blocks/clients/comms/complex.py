@@ -9,7 +9,7 @@ from typing import Protocol
 
 from blocks.clients.certificates import Certificates
 from blocks.clients.comms.protocol import Service, Software
-from blocks.clients.directory import Kind
+from blocks.clients.directory import Directory, Kind
 from blocks.clients.password_hashes import AccountHashes
 from blocks.terms.ks_complex import Proof, ProofKind, Want
 
@@ -46,6 +46,7 @@ class RealComplex:
         host: str,
         services: Mapping[Kind, Service],
         *,
+        directory: Directory,
         certificates: Certificates,
         names: Names,
         scan: Scan,
@@ -53,6 +54,7 @@ class RealComplex:
         self.name = name
         self.host = host
         self._services = services
+        self._directory = directory
         self._certificates = certificates
         self._names = names
         self._scan = scan
@@ -102,11 +104,18 @@ class RealComplex:
 
     def software(self) -> list[Software]:
         """See Complex.software."""
-        return [part for service in self._services.values() for part in service.software()] + self._names.software()
+        parts = [part for service in self._services.values() for part in service.software()]
+        return [*parts, directory_software(self._directory), *self._names.software()]
 
     def check(self) -> str:
         """See Complex.check."""
         return "; ".join(f"{kind}: {service.check()}" for kind, service in self._services.items())
+
+
+def directory_software(directory: Directory) -> Software:
+    """The database that the servers read their accounts from. Raises Transient."""
+    name, version, *_ = directory.version().split()
+    return Software(role="directory", name=name, version=version, learnt="asked by SQL")
 
 
 def _listed(look: Callable[[str], Proof], domain: str) -> list[Proof]:

@@ -50,6 +50,7 @@ def open_complex(
             ),
             Kind.SIP: SipService(directory, at.sip, address, at.ca_file),
         },
+        directory=directory,
         certificates=certificates,
         names=_names(at, dns, keys.dns, certificates),
         scan=TlsScan(at, clock),

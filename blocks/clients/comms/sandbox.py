@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection, Sequence
 
 from blocks.clients.certificates import Certificates
+from blocks.clients.comms.complex import directory_software
 from blocks.clients.comms.protocol import Software
 from blocks.clients.directory import Directory, Kind
 from blocks.clients.password_hashes import AccountHashes
@@ -80,8 +81,7 @@ class SandboxComplex:
 
     def software(self) -> list[Software]:
         """The directory's database: nothing else runs."""
-        name, _, version = self._directory.version().partition(" ")
-        return [Software(role="directory", name=name, version=version, learnt="asked by SQL")]
+        return [directory_software(self._directory)]
 
     def check(self) -> str:
         """See Complex.check."""
