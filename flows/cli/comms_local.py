@@ -31,6 +31,7 @@ from blocks.clients.comms.mail_server import dkim_public
 from blocks.clients.comms.plan import DatabaseAt, Plan, Ports, fill
 from blocks.clients.comms.toml_text import complexes_text
 from blocks.clients.comms.whole import prepare_directory, whole_at, whole_files, whole_programs
+from blocks.clients.comms.xmpp_server import host_certificate
 from blocks.durable import locked
 from blocks.errors import Refused, Transient
 from blocks.ledger import open_engine
@@ -80,7 +81,7 @@ def local_complex(
             limits = {"mail_bytes": mail_bytes, "call_seconds": call_seconds}
             kept = _Kept(_ports(home / "ports.json"), _secrets(home / "secrets.json"))
             plan = _plan(home, authority, kept, own_zone, limits)
-            yield from _run(plan, _dns(kept, own_zone))
+            yield from _run(plan, _dns(kept, own_zone), authority)
     except BlockingIOError:
         raise Refused("running", f"the complex of {home} runs already") from None
 
@@ -93,7 +94,7 @@ class _Kept:
     secrets: Mapping[str, str] = field(repr=False)
 
 
-def _run(plan: Plan, dns: DnsPlan) -> Iterator[LocalComplex]:
+def _run(plan: Plan, dns: DnsPlan, authority: LocalAuthority) -> Iterator[LocalComplex]:
     make_cluster(plan.home, plan.database.password)
     write_files(plan.home, {"openssl.cnf": fill("openssl.cnf", plan)})
     with ExitStack() as stack:
@@ -102,7 +103,10 @@ def _run(plan: Plan, dns: DnsPlan) -> Iterator[LocalComplex]:
         engine = open_engine(database_url(plan.database))
         prepare_directory(engine)
         engine.dispose()
-        write_files(plan.home, {**whole_files(plan), **dns_server.files(plan, dns)})
+        files = {**whole_files(plan), **dns_server.files(plan, dns)}
+        # Messengers ask for names below the host too, which the zone's wildcard does not reach.
+        files[host_certificate(plan)] = authority.of(plan.host).both
+        write_files(plan.home, files)
         stack.enter_context(dns_server.running(plan, dns))
         servers = stack.enter_context(launched(plan, whole_programs(plan)))
         yield _told(plan, dns, {**cluster, **servers})

@@ -73,7 +73,7 @@ class Phone:
         self.domain, self.number, self._password = domain, number, password
         plain = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
         context = ssl.create_default_context(cafile=ca_file)
-        self.socket = context.wrap_socket(plain, server_hostname=f"sip.{domain}")
+        self.socket = context.wrap_socket(plain, server_hostname=domain)
         self.address, self.port = self.socket.getsockname()
         self.instance, self._tag, self._cseq = uuid.uuid4(), uuid.uuid4().hex, 0
         self._buffer, self._kept = b"", deque[Said]()

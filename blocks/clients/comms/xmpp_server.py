@@ -48,7 +48,7 @@ def files(plan: Plan) -> dict[str, str]:
             certificates=str(plan.home / _CERTIFICATES / "*.pem"),
             docroot=str(plan.home / "xmpp/upload/@HOST@"),
         ),
-        f"{_CERTIFICATES}/{plan.host}.pem": plan.chain.read_text().rstrip() + "\n" + plan.key.read_text(),
+        host_certificate(plan): plan.chain.read_text().rstrip() + "\n" + plan.key.read_text(),
     }
     for module in _MODULES:
         texts[f"xmpp/{module}.erl"] = fill(f"ejabberd/{module}.erl", plan, iterations=SCRAM_ITERATIONS)
@@ -65,6 +65,11 @@ def hosts_text(hosts: list[str]) -> str:
 def hosts_in(text: str) -> list[str]:
     """The domains of such a file, in its order."""
     return re.findall(r'^  - "([^"]+)"$', text, re.MULTILINE)
+
+
+def host_certificate(plan: Plan) -> str:
+    """The file of the certificate that is shown for the complex' own name."""
+    return f"{_CERTIFICATES}/{plan.host}.pem"
 
 
 def programs(plan: Plan) -> tuple[Program, ...]:
