@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
-from blocks.ledger import Notice, NoticeState, Obligation, Payment, SealedSecret, Service, reading, transaction
+from blocks.clients.directory import Kind
+from blocks.ledger import Notice, NoticeState, Obligation, Payment, SealedSecret, reading, transaction
 from blocks.office import Office
 from flows.fulfilment import send_due
 from tasks.accounts import balances, received
@@ -357,13 +358,15 @@ def test_ks_4_3_a_dedicated_package_owes_a_server_that_a_person_reports(office: 
     assert row.evidence == "О. Петрова: srv-17"
 
 
-def test_a_complex_is_not_said_to_be_suspended_while_its_accounts_work(office: Office) -> None:
+def test_a_complex_that_is_said_to_be_suspended_has_no_account_that_works(office: Office) -> None:
     number = ordered(office, "A-1", ks(2), COMPANY)
     put_receipt(office, number, "13989.00", "B-1", NOW + DAY)
     drain(office, NOW + DAY)
-    assert decide(office, number, "suspend", NOW + 2 * DAY).startswith("refused")
+    domain = service_of(office, number).name
+    assert [office.directory.standing(kind, domain).active for kind in Kind] != [(), (), ()]
+    assert decide(office, number, "suspend", NOW + 2 * DAY).endswith("suspended")
+    assert [office.directory.standing(kind, domain).active for kind in Kind] == [(), (), ()]
     with reading(office.sessions) as session:
-        assert session.scalars(select(Service.state)).one().value == "active"
         assert session.scalars(select(SealedSecret.ready_at)).one() is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -17,15 +18,19 @@ from tests.work import MINUTE, NOW
 
 
 class Clock:
-    """A clock that sleeping moves; `late` is how much longer each sleep takes."""
+    """A clock that sleeping moves, in the test's own thread alone; `late` is how much longer each sleep takes."""
 
     def __init__(self, at: datetime) -> None:
         self.at, self.late = at, timedelta()
+        self._thread, self._sleep = threading.get_ident(), asyncio.sleep
 
     def __call__(self) -> datetime:
         return self.at
 
     async def sleep(self, seconds: float) -> None:
+        if threading.get_ident() != self._thread:  # asyncio is one for all, and libraries have loops of their own
+            await self._sleep(seconds)
+            return
         self.at += timedelta(seconds=seconds) + self.late
 
 
