@@ -32,6 +32,23 @@ def erase(path: Path) -> None:
     sync(path.parent)
 
 
+def replace(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a text file as a whole: a reader sees the old one or the new one, after a power cut too.
+
+    Whoever calls holds a lock for it; the draft of a process that was killed is written over.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, mode)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    draft.replace(path)
+    sync(path.parent)
+
+
 @contextmanager
 def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Hold a file's lock, which the kernel takes back from a killed process. Raises BlockingIOError with LOCK_NB."""

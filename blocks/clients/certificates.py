@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field
 
-from blocks.durable import locked, sync
+from blocks.durable import locked, replace, sync
 from blocks.errors import Refused
 from blocks.terms.base import Frozen
 
@@ -99,8 +99,8 @@ class LocalAuthority:
             .add_extension(_authority_of(authority_key), critical=False)
             .sign(authority_key, hashes.SHA256())
         )
-        _write(place / "privkey.pem", _pem_of(key))
-        _write(place / "fullchain.pem", _pem_of(leaf) + _pem_of(authority))
+        replace(place / "privkey.pem", _pem_of(key))
+        replace(place / "fullchain.pem", _pem_of(leaf) + _pem_of(authority), 0o644)
 
     def _lasts(self, chain: Path) -> bool:
         if not chain.exists():
@@ -132,14 +132,14 @@ class LocalAuthority:
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .sign(key, hashes.SHA256())
             )
-            _write(both, _pem_of(made) + _pem_of(key), first_wins=True)
+            _write_first(both, _pem_of(made) + _pem_of(key), 0o600)
         text = both.read_bytes()
         certificate = x509.load_pem_x509_certificate(text)
         private = serialization.load_pem_private_key(text, None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise Refused("authority", f"{both} holds no key of ours")
         if not (self._root / "ca.pem").exists():
-            _write(self._root / "ca.pem", _pem_of(certificate))
+            _write_first(self._root / "ca.pem", _pem_of(certificate), 0o644)
         return certificate, private
 
 
@@ -175,21 +175,11 @@ def _pem_of(what: x509.Certificate | ec.EllipticCurvePrivateKey) -> str:
     return what.private_bytes(serialization.Encoding.PEM, shape, serialization.NoEncryption()).decode()
 
 
-def _write(path: Path, text: str, *, first_wins: bool = False) -> None:
+def _write_first(path: Path, text: str, mode: int) -> None:
+    """Write a file that stays: of several processes that make it the first wins."""
     draft = path.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(
-        draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if "key" in path.name or first_wins else 0o644
-    )
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        if first_wins:
-            with suppress(FileExistsError):
-                os.link(draft, path)
-        else:
-            draft.replace(path)
-        sync(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace(draft, text, mode)
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    sync(path.parent)

@@ -32,7 +32,7 @@ from blocks.clients.comms.plan import DatabaseAt, Plan, Ports, fill
 from blocks.clients.comms.toml_text import complexes_text
 from blocks.clients.comms.whole import prepare_directory, whole_at, whole_files, whole_programs
 from blocks.clients.comms.xmpp_server import host_certificate
-from blocks.durable import locked
+from blocks.durable import locked, replace
 from blocks.errors import Refused, Transient
 from blocks.ledger import open_engine
 
@@ -206,6 +206,4 @@ def _secrets(path: Path) -> dict[str, str]:
 
 def _keep(path: Path, values: Mapping[str, object]) -> None:
     """Write it as a whole: a file cut short would lose the ports or the passwords of what stands."""
-    draft = path.with_suffix(".new")
-    write_files(path.parent, {draft.name: json.dumps(values, indent=2)})
-    draft.replace(path)
+    replace(path, json.dumps(values, indent=2))

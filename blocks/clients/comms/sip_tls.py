@@ -7,7 +7,6 @@ below our own domain, is not listed: only domains that customers brought are, an
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from cryptography.hazmat.primitives import serialization
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from blocks.clients.certificates import Bundle
-from blocks.durable import locked, sync
+from blocks.durable import locked, replace
 from blocks.errors import Refused
 
 DEFAULT = "default.pem"
 """The certificate of the host, shown to whoever asks for a name that is nobody's. A domain always has a dot."""
 
+_FOR_THE_SERVER = 0o640  # the directory hands its group down: the server's
 _TEMPLATE = Environment(  # noqa: S701 - a configuration file, no page
     loader=PackageLoader("blocks.clients.comms"),
     undefined=StrictUndefined,
@@ -51,8 +51,8 @@ def put_certificate(place: Path, listing: Path, domain: str, bundle: Bundle, rel
         if not _unread(place).exists() and _text(file) == bundle.both and _text(listing) == tls_config(place):
             return
         _unread(place).touch()
-        _replace(file, bundle.both)
-        _replace(listing, tls_config(place))
+        replace(file, bundle.both, _FOR_THE_SERVER)
+        replace(listing, tls_config(place), _FOR_THE_SERVER)
         reload()
         _unread(place).unlink()
 
@@ -65,7 +65,7 @@ def take_certificate(place: Path, listing: Path, domain: str, reload: Callable[[
         if not _unread(place).exists() and not file.exists() and _text(listing) == rest:
             return
         _unread(place).touch()
-        _replace(listing, rest)
+        replace(listing, rest, _FOR_THE_SERVER)
         reload()
         file.unlink(missing_ok=True)
         _unread(place).unlink()
@@ -97,16 +97,3 @@ def _unread(place: Path) -> Path:
 
 def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(descriptor, 0o640)  # the directory hands its group down: the server's
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)
-    sync(path.parent)

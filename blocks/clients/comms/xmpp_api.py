@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,9 +12,10 @@ from sqlalchemy import text
 from blocks.clients.comms.addresses import XmppAt
 from blocks.clients.comms.xmpp_server import hosts_in, hosts_text
 from blocks.clients.directory import Directory
-from blocks.durable import locked, sync
+from blocks.durable import locked, replace
 from blocks.errors import Refused, Transient
 
+_FOR_THE_SERVER = 0o640  # it reads them by its group
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -70,7 +70,7 @@ class XmppApi:
         path = self._certificate(domain)
         with self._lock():
             if not path.exists() or path.read_text() != pem:
-                _replace(path, pem)
+                replace(path, pem, _FOR_THE_SERVER)
             self.call("reload_config")
 
     def drop_certificate(self, domain: str) -> None:
@@ -87,24 +87,10 @@ class XmppApi:
             hosts = hosts_in(self._at.hosts_file.read_text())
             changed = change(hosts)
             if changed != hosts:
-                _replace(self._at.hosts_file, hosts_text(changed))
+                replace(self._at.hosts_file, hosts_text(changed), _FOR_THE_SERVER)
 
     def _lock(self) -> AbstractContextManager[None]:
         return locked(self._at.hosts_file.with_suffix(".lock"))
-
-
-def _replace(path: Path, content: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)  # the server reads it by its group
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def sweep(directory: Directory, domain: str) -> None:
