@@ -554,3 +554,13 @@ def test_a_proof_of_a_contact_that_is_not_there_says_so(customer: Customer) -> N
     assert [(proof.want, proof.ok, proof.detail) for proof in proofs] == [
         (want, False, "there is no such account") for want in wants
     ]
+
+
+@pytest.mark.clause("KS-2.4")
+def test_ks_2_4_many_phones_that_come_at_once_are_all_let_in_and_the_server_lives_on(customer: Customer) -> None:
+    before = customer.rpc().call("core.uptime")["up_since"]
+    wants = customer.wants(ProofKind.SIP) * 30 + customer.wants(ProofKind.SIP_CALL) * 2
+    for _ in range(4):
+        proofs = customer.service.verify(customer.domain, customer.accounts, wants)
+        assert [proof.detail for proof in proofs if not proof.ok] == []
+    assert customer.rpc().call("core.uptime")["up_since"] == before
