@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, make_url
@@ -13,7 +13,9 @@ from sqlalchemy.orm import sessionmaker
 from blocks.catalogue import Catalogue, read_catalogue
 from blocks.clients.archive import Archive, HashedArchive
 from blocks.clients.bounces import BounceMaildir
-from blocks.clients.certificates import CertificateDirectory, Certificates, LocalAuthority
+from blocks.clients.ca.addresses import EMBEDDED, CertificatesAt, read_certificates
+from blocks.clients.ca.protocol import Authority
+from blocks.clients.certificates import Certificates, LocalAuthority
 from blocks.clients.comms.addresses import ComplexAt, read_complexes
 from blocks.clients.comms.protocol import Complex
 from blocks.clients.comms.sandbox import SandboxComplex
@@ -25,6 +27,7 @@ from blocks.clients.objects_directory import DirectoryObjects
 from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
 from blocks.errors import NotFound, Refused
+from blocks.issued import IssuedCertificates, ca_account_key
 from blocks.ledger import Sessions, migrate, open_engine
 from blocks.sealing import Sealer
 from blocks.settings import Settings
@@ -100,10 +103,36 @@ class Office:
 
     @cached_property
     def certificates(self) -> Certificates:
-        """The certificates of customers' domains."""
-        if self.settings.certificates_dir:
-            return CertificateDirectory(self.settings.certificates_dir)
-        return self.authority
+        """The certificates of customers' domains that are in service."""
+        if self.settings.certificates_file is None:
+            return self.authority
+        return IssuedCertificates(self.sessions, self.sealer)
+
+    @cached_property
+    def certificates_at(self) -> CertificatesAt:
+        """CAs, what shows certificates, what is watched."""
+        path = self.settings.certificates_file
+        return read_certificates(path.read_text("utf-8")) if path else EMBEDDED
+
+    def ca(self, name: str) -> Authority:
+        """The CA of that name, opened when first used. Raises NotFound, Refused where a secret of it is missing."""
+        if name not in self._authorities:
+            self._authorities[name] = self._open_authority(name)
+        return self._authorities[name]
+
+    def _open_authority(self, name: str) -> Authority:
+        from blocks.clients.ca.opened import CaKeys, open_authority  # noqa: PLC0415 - their libraries, for CAs alone
+
+        keys = CaKeys(authorities=self.settings.ca_secrets, zones=self.settings.tsig_keys)
+        at = self.certificates_at.authority_at(name)
+        if at.kind == "local" and self.settings.environment == "production":
+            raise Refused("sandbox", f"{name}: the local authority does not issue in production")
+        key = partial(ca_account_key, self.sessions, self.sealer, at, _now)
+        return open_authority(at, self.certificates_at, keys, account_key=key, local=self.authority)
+
+    @cached_property
+    def _authorities(self) -> dict[str, Authority]:
+        return {}
 
     @cached_property
     def authority(self) -> LocalAuthority:

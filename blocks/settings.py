@@ -61,8 +61,12 @@ class Settings(BaseSettings):
     """The key of Dovecot's doveadm API by complex."""
     dns_key: SecretStr | None = None
     """The TSIG secret (base64) by which the primary name server takes updates."""
-    certificates_dir: Path | None = None
-    """Certificates by domain (`DOMAIN/fullchain.pem`, `privkey.pem`); None: a local authority (embedded only)."""
+    certificates_file: Path | None = None
+    """CAs, what shows certificates, what is watched (TOML); None: a local authority alone (embedded only)."""
+    ca_secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """By authority: the EAB key of an ACME account (base64url), the password of a reseller."""
+    tsig_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """TSIG secrets (base64) by key name, for proofs of domains in the DNS."""
     archive_dir: Path | None = None
     """Where documents go; None: a directory in `home`."""
     archive_country: str = Field(default="", pattern=r"^([A-Z]{2})?$")
@@ -185,7 +189,7 @@ class Settings(BaseSettings):
                 "DOGOVOR_LEDGER_URL": self.ledger_url,
                 "DOGOVOR_DIRECTORY_URL": self.directory_url,
                 "DOGOVOR_COMPLEXES_FILE": self.complexes_file,
-                "DOGOVOR_CERTIFICATES_DIR": self.certificates_dir,
+                "DOGOVOR_CERTIFICATES_FILE": self.certificates_file,
                 "DOGOVOR_MASTER_KEY": self.master_key,
                 "DOGOVOR_ORDER_SOURCES": self.order_sources,
                 "DOGOVOR_SMTP_HOST": self.smtp_host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field
 
@@ -71,6 +72,11 @@ class LocalAuthority:
         self._clock = clock
 
     @property
+    def root(self) -> Path:
+        """Where it stands."""
+        return self._root
+
+    @property
     def ca_file(self) -> Path:
         """The authority's certificate, for whoever is to trust it."""
         self._authority()
@@ -87,20 +93,24 @@ class LocalAuthority:
                 self._issue(domain, place)
             return issued.of(domain)
 
-    def _issue(self, domain: str, place: Path) -> None:
+    def signed(self, key: CertificatePublicKeyTypes, names: Sequence[str], life: timedelta, now: datetime) -> str:
+        """A certificate for that key and these names from `now` on, as PEM with the authority's own behind it."""
         authority, authority_key = self._authority()
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName(domain), x509.DNSName(f"*.{domain}")]
         leaf = (
-            _builder(domain, authority.subject, key.public_key(), self._clock(), _LIFE)
+            _builder(names[0], authority.subject, key, now, life)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(_authority_of(authority_key), critical=False)
             .sign(authority_key, hashes.SHA256())
         )
+        return _pem_of(leaf) + _pem_of(authority)
+
+    def _issue(self, domain: str, place: Path) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        chain = self.signed(key.public_key(), [domain, f"*.{domain}"], _LIFE, self._clock())
         replace(place / "privkey.pem", _pem_of(key))
-        replace(place / "fullchain.pem", _pem_of(leaf) + _pem_of(authority), 0o644)
+        replace(place / "fullchain.pem", chain, 0o644)
 
     def _lasts(self, chain: Path) -> bool:
         if not chain.exists():
@@ -150,7 +160,7 @@ def _checked(domain: str) -> str:
 
 
 def _builder(
-    name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
+    name: str, issuer: x509.Name, key: CertificatePublicKeyTypes, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     return (

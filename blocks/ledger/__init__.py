@@ -1,12 +1,14 @@
 """The system of record: the only place with state.
 
 Invariants: UTC in the database, money as integer minor units and a currency, states as named values. Journals
-(`order_events`, `account_entries`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`, `log_journal`,
-and what an act of the revenue split stands on) are append-only: the database itself refuses an update or a delete.
-Only the texts of `order_events` and `ticket_events` may be emptied, for the destruction of registration data.
+(`order_events`, `account_entries`, `account_proofs`, `window_events`, `approvals`, `outage_decisions`, `ticket_events`,
+`log_journal`, `certificate_events`, and what an act of the revenue split stands on) are append-only: the database
+itself refuses an update or a delete. Only the texts of `order_events` and `ticket_events` may be emptied, for the
+destruction of registration data.
 """
 
 from blocks.ledger.base import Base
+from blocks.ledger.certificates import CaAccount, CaOrder, Certificate, CertificateEvent, Finding, Site
 from blocks.ledger.engine import Sessions, migrate, one_at_a_time, open_engine, reading, scrub, transaction
 from blocks.ledger.logs import (
     AccountEnding,
@@ -47,6 +49,8 @@ from blocks.ledger.revenue import (
 from blocks.ledger.support import Compensation, Ticket, TicketEvent
 from blocks.ledger.types import (
     ActState,
+    CaOrderState,
+    CertificateState,
     CompensationState,
     InboxState,
     LogBatchState,
@@ -75,11 +79,18 @@ __all__ = [
     "ActTotal",
     "Approval",
     "Base",
+    "CaAccount",
+    "CaOrder",
+    "CaOrderState",
+    "Certificate",
+    "CertificateEvent",
+    "CertificateState",
     "Compensation",
     "CompensationState",
     "Customer",
     "DifferenceSettlement",
     "Document",
+    "Finding",
     "InboxEvent",
     "InboxState",
     "InvoiceLine",
@@ -117,6 +128,7 @@ __all__ = [
     "Service",
     "ServiceState",
     "Sessions",
+    "Site",
     "Step",
     "Ticket",
     "TicketEvent",

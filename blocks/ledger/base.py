@@ -54,6 +54,8 @@ class Base(DeclarativeBase):
                 types.LogBatchState,
                 types.LogGrantState,
                 types.PurgeState,
+                types.CaOrderState,
+                types.CertificateState,
             )
         },
     }

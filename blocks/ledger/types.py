@@ -174,3 +174,25 @@ class PurgeState(StrEnum):
     KEYS_DESTROYED = "keys_destroyed"
     DELETED = "deleted"
     PROVEN = "proven"
+
+
+class CaOrderState(StrEnum):
+    """An order at a CA: written down, placed there, issued; held for a person, refused by the CA, or given up."""
+
+    INTENDED = "intended"
+    PLACED = "placed"
+    ISSUED = "issued"
+    HELD = "held"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class CertificateState(StrEnum):
+    """A certificate: issued, published, announced, in service, retired, or revoked."""
+
+    ISSUED = "issued"
+    PUBLISHED = "published"
+    ANNOUNCED = "announced"
+    IN_SERVICE = "in_service"
+    RETIRED = "retired"
+    REVOKED = "revoked"

@@ -77,7 +77,7 @@ def test_doctor_says_what_to_mend(tmp_path: Path) -> None:
         check=False,
     )
     assert told.returncode == 1
-    assert "ok  ledger         sqlite, revision 0005" in told.stdout
+    assert "ok  ledger         sqlite, revision 0006" in told.stdout
     assert "ok  services       0 services, 0 vantage points, 0 runbooks" in told.stdout
     assert "BAD payments" in told.stdout
     assert "check DOGOVOR_YOOKASSA_URL" in told.stdout

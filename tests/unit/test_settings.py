@@ -32,7 +32,7 @@ def production(**changes: Any) -> dict[str, Any]:
         "provider_requisites": "Банк",
         "archive_country": "RU",
         "complexes_file": "/etc/dogovor/complexes.toml",
-        "certificates_dir": "/etc/dogovor/certificates",
+        "certificates_file": "/etc/dogovor/certificates.toml",
         "kek_file": "/etc/dogovor/kek.key",
         "key_copies_dir": "/mnt/keys",
         **changes,

@@ -1,0 +1,41 @@
+"""CAs opened from where they stand. The libraries that one of them needs are loaded with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pydantic import SecretStr
+
+from blocks.clients.ca.addresses import AuthorityAt, CertificatesAt
+from blocks.clients.ca.local import LocalCa
+from blocks.clients.ca.protocol import Authority
+from blocks.clients.certificates import LocalAuthority
+from blocks.errors import Refused
+from blocks.terms.base import Frozen
+
+
+class CaKeys(Frozen):
+    """Secrets of CAs by authority and of zones by TSIG key name, as in the settings."""
+
+    authorities: Mapping[str, SecretStr] = {}
+    zones: Mapping[str, SecretStr] = {}
+
+
+def open_authority(
+    at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, *, account_key: Callable[[], str], local: LocalAuthority
+) -> Authority:
+    """The client of a CA. `account_key` gives the PEM of our account's key, made when it is first asked for.
+
+    Raises Refused where a secret is missing.
+    """
+    if at.kind == "local":
+        return LocalCa(at.name, local, local.root, at.days)
+    del whole, keys, account_key
+    raise Refused("unsupported", f"{at.name}: no client of {at.kind}")
+
+
+def secret_of(at: AuthorityAt, keys: CaKeys) -> str:
+    """The secret of a CA. Raises Refused where none is set."""
+    if at.name not in keys.authorities:
+        raise Refused("secret", f"DOGOVOR_CA_SECRETS has no {at.name}")
+    return keys.authorities[at.name].get_secret_value()
