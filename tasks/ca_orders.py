@@ -130,14 +130,20 @@ def due_orders(sessions: Sessions, *, now: datetime) -> list[int]:
 
 
 def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: str, now: datetime) -> CaOrder:
-    """End an order that came to nothing, and write down another for the same site: a person's retry, or our own."""
+    """End an order that came to nothing, and write down another for the same site: a person's retry, or our own.
+
+    A person's begins anew: with all attempts, and as much time as the first had.
+    """
     site = session.get_one(Site, order.site_id)
-    attempts = order.attempts if who == "dogovor" else 0
+    ours = who == "dogovor"
+    attempts, give_up_at = (
+        (order.attempts, order.give_up_at) if ours else (0, now + order.give_up_at - order.created_at)
+    )
     end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
     session.flush()
     wanted = Wanted(
         purpose=order.purpose,
-        give_up_at=order.give_up_at,
+        give_up_at=give_up_at,
         csr="" if order.sealed_key else order.csr,
         product=order.product,
         facts=order.facts,

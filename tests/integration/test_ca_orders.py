@@ -10,7 +10,7 @@ from blocks.clients.ca.pem import facts_of
 from blocks.issued import IssuedCertificates
 from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Site, reading, transaction
 from blocks.office import Office
-from tasks.ca_orders import Wanted, advance, open_site, order_certificate
+from tasks.ca_orders import Wanted, advance, again, open_site, order_certificate
 from tests.work import NOW
 
 NAMES = ("shop.example.com", "*.shop.example.com")
@@ -71,3 +71,16 @@ def test_an_order_beyond_its_time_waits_for_a_person(office: Office) -> None:
     with reading(office.sessions) as session:
         row = session.get_one(CaOrder, order)
         assert (row.reason, row.open_key) == ("late", session.scalar(select(Site.id)))
+
+
+def test_a_held_order_that_a_person_tries_again_has_its_time_anew(office: Office) -> None:
+    order, late = ordered(office), NOW + timedelta(days=3)
+    advance(office, order, worker="a", now=late)
+    with transaction(office.sessions) as session:
+        held = session.get_one(CaOrder, order)
+        made = again(session, office.sealer, held, why="tried again", who="operator", now=late).id
+        assert held.sealed_key is None
+    assert advance(office, made, worker="a", now=late + timedelta(minutes=1)) is CaOrderState.ISSUED
+    with reading(office.sessions) as session:
+        assert session.get_one(CaOrder, order).state is CaOrderState.CANCELLED
+    assert len(issued(office)) == 1
