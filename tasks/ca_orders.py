@@ -135,10 +135,9 @@ def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: st
     A person's begins anew: with all attempts, and as much time as the first had.
     """
     site = session.get_one(Site, order.site_id)
-    ours = who == "dogovor"
-    attempts, give_up_at = (
-        (order.attempts, order.give_up_at) if ours else (0, now + order.give_up_at - order.created_at)
-    )
+    attempts, give_up_at = order.attempts, order.give_up_at
+    if who != "dogovor":
+        attempts, give_up_at = 0, now + (order.give_up_at - order.created_at)
     end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
     session.flush()
     wanted = Wanted(
