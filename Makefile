@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+OTHER_CA := .cache/acme2certifier/.installed
 
 .PHONY: demo up test lint bench lock servers clean
 
@@ -22,9 +23,14 @@ demo: $(STAMP)
 up: $(STAMP)
 	$(BIN)/dogovor up
 
-## The real servers that the tests start (Debian packages).
-servers:
+## The real servers that the tests start: Debian packages, and a CA with its libraries in an environment of its own.
+servers: $(OTHER_CA)
 	tests/servers/install.sh
+
+$(OTHER_CA): tests/servers/acme2certifier.lock $(STAMP)
+	$(BIN)/python -m venv .cache/acme2certifier
+	.cache/acme2certifier/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $<
+	touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -49,6 +55,8 @@ lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --generate-hashes --python-version 3.11 --upgrade \
 	  --output-file requirements.lock --custom-compile-command "make lock"
+	echo acme2certifier | $(BIN)/uv pip compile --quiet - --generate-hashes --python-version 3.11 --upgrade --no-annotate \
+	  --output-file tests/servers/acme2certifier.lock --custom-compile-command "make lock"
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -112,7 +112,7 @@ def advance(office: Office, ca_order_id: int, *, worker: str, now: datetime) -> 
     try:
         _go_on(office, claimed, now=now)
     except Transient as error:
-        _later(office, claimed.id, error, now=now)
+        _later(office, claimed, error, now=now)
     except Refused as error:
         _refused(office, claimed.id, error.reason, str(error), now=now)
     finally:
@@ -217,11 +217,14 @@ def _written(sealer: Sealer, site: Site, wanted: Wanted, *, attempts: int, try_a
 
 @dataclass(frozen=True)
 class _Claimed:
+    """`asked` is whether the CA may have been asked already by somebody who did not come to write its answer down."""
+
     id: int
     authority: str
     request: Request
     url: str | None
     late: bool
+    asked: bool
 
 
 def _claim(sessions: Sessions, ca_order_id: int, *, worker: str, now: datetime) -> _Claimed | None:
@@ -230,12 +233,13 @@ def _claim(sessions: Sessions, ca_order_id: int, *, worker: str, now: datetime) 
         order = session.scalar(select(CaOrder).where(CaOrder.id == ca_order_id, free).with_for_update())
         if order is None or order.state not in (CaOrderState.INTENDED, CaOrderState.PLACED):
             return None
+        asked = order.lease_owner is not None or order.reason == "unknown"
         order.lease_owner, order.lease_until = worker, now + LEASE
         replaced = select(Certificate.chain).where(
             Certificate.site_id == order.site_id, Certificate.fingerprint == order.replaces
         )
         request = request_of(order, session.scalar(replaced) or "" if order.replaces else "")
-        return _Claimed(order.id, order.authority, request, order.url, order.give_up_at < now)
+        return _Claimed(order.id, order.authority, request, order.url, order.give_up_at < now, asked)
 
 
 def _release(sessions: Sessions, ca_order_id: int, *, worker: str) -> None:
@@ -251,7 +255,8 @@ def _go_on(office: Office, claimed: _Claimed, *, now: datetime) -> None:
     ca = office.ca(claimed.authority)
     url = claimed.url
     if url is None:
-        placed = ca.find(claimed.request) or ca.place(claimed.request, now=now)
+        found = ca.find(claimed.request) if claimed.asked else None
+        placed = found or ca.place(claimed.request, now=now)
         url = placed.url
         with transaction(office.sessions) as session:
             order = session.get_one(CaOrder, claimed.id)
@@ -318,12 +323,13 @@ def _waits(office: Office, ca_order_id: int, placed: Placed, *, now: datetime) -
             note(session, session.get_one(Site, order.site_id), "wanted", placed.wanted, now=now, ca_order=order)
 
 
-def _later(office: Office, ca_order_id: int, error: Transient, *, now: datetime) -> None:
+def _later(office: Office, claimed: _Claimed, error: Transient, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
-        order = session.get_one(CaOrder, ca_order_id)
+        order = session.get_one(CaOrder, claimed.id)
         waited = now - order.created_at
         order.try_at = now + (error.retry_after or min(max(_SOON, waited / 4), _MOST))
-        order.reason = "unknown" if isinstance(error, OutcomeUnknown) else "later"
+        unknown = isinstance(error, OutcomeUnknown) or (claimed.asked and order.url is None)
+        order.reason = "unknown" if unknown else "later"
         if order.problem != str(error):
             order.problem = str(error)
             note(session, session.get_one(Site, order.site_id), "later", str(error), now=now, ca_order=order)

@@ -35,6 +35,7 @@ need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 need util-linux /usr/bin/setpriv
 need erlang-p1-pgsql /usr/lib/erlang/lib/p1_pgsql-*
 need bind9-utils /usr/sbin/rndc
+need pebble /usr/bin/pebble
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -10,6 +10,8 @@ from playwright.sync_api import Page
 
 from blocks.ledger import migrate, open_engine
 
+from .acme2certifier import Acme2Certifier, acme2certifier_server
+from .acme_dns import AcmeDns, acme_dns_servers
 from .bind import BindServer, bind_server
 from .certificates import Authority, new_authority
 from .chromium import chromium_page
@@ -21,6 +23,7 @@ from .comms_xmpp import CommsXmpp, comms_xmpp_server
 from .dovecot import DovecotServer, dovecot_server
 from .ejabberd import EjabberdServer, ejabberd_server
 from .kamailio import KamailioServer, kamailio_server
+from .pebble import PebbleServer, pebble_server
 from .postfix import PostfixServer, postfix_server
 from .postgres import PostgresServer, postgres_server
 from .seaweedfs import S3Server, seaweedfs_server
@@ -167,3 +170,24 @@ def s3_bucket(s3: S3Server) -> str:
 def s3_lockless_bucket(s3: S3Server) -> str:
     """Return the name of an empty bucket of the test's own, with versions and without object lock."""
     return s3.create_bucket(lock=False)
+
+
+@pytest.fixture(scope="session")
+def acme_dns() -> Iterator[AcmeDns]:
+    """Yield name servers for proofs of domains, one set for each test process."""
+    with acme_dns_servers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def pebble(authority: Authority, acme_dns: AcmeDns) -> Iterator[PebbleServer]:
+    """Yield an ACME CA, one for each test process, with the accounts and orders of earlier tests in it."""
+    with pebble_server(authority, acme_dns) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def acme2certifier(authority: Authority, acme_dns: AcmeDns) -> Iterator[Acme2Certifier]:
+    """Yield the ACME CA that has ARI, one for each test process."""
+    with acme2certifier_server(authority, acme_dns) as server:
+        yield server

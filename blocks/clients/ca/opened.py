@@ -30,8 +30,21 @@ def open_authority(
     """
     if at.kind == "local":
         return LocalCa(at.name, local, local.root, at.days)
-    del whole, keys, account_key
+    if at.kind == "acme":
+        return _acme(at, whole, keys, account_key)
     raise Refused("unsupported", f"{at.name}: no client of {at.kind}")
+
+
+def _acme(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, account_key: Callable[[], str]) -> Authority:
+    from blocks.clients.ca.acme_account import AcmeAccount  # noqa: PLC0415 - their libraries, for such CAs alone
+    from blocks.clients.ca.acme_ca import AcmeCa  # noqa: PLC0415
+    from blocks.clients.ca.caa import Caa  # noqa: PLC0415
+    from blocks.clients.ca.dns01 import Dns01  # noqa: PLC0415
+
+    if at.eab_kid:
+        secret_of(at, keys)
+    account = AcmeAccount(at, account_key, lambda: secret_of(at, keys))
+    return AcmeCa(at, account, Dns01(whole.zone, keys.zones, whole.resolvers), Caa(whole.resolvers))
 
 
 def secret_of(at: AuthorityAt, keys: CaKeys) -> str:

@@ -1,4 +1,4 @@
-"""The primary name server: zones read by AXFR and changed by RFC 2136, both signed by TSIG (HMAC-SHA-256)."""
+"""The primary name server: zones read by AXFR and changed by RFC 2136, both signed by TSIG."""
 
 from __future__ import annotations
 
@@ -68,11 +68,13 @@ def answering(server: str) -> Iterator[None]:
 class NameServer:
     """The primary at an address and port, with the key of that name. Raises Transient and Refused."""
 
-    def __init__(self, address: str, port: int, key_name: str, secret: str) -> None:
+    def __init__(
+        self, address: str, port: int, key_name: str, secret: str, algorithm: dns.name.Name = dns.tsig.HMAC_SHA256
+    ) -> None:
         self._address = address
         self._port = port
         try:
-            self._key = dns.tsig.Key(dns.name.from_text(key_name), secret, dns.tsig.HMAC_SHA256)
+            self._key = dns.tsig.Key(dns.name.from_text(key_name), secret, algorithm)
         except ValueError:
             raise Refused("tsig", "the TSIG key is not base64") from None
 
