@@ -5,6 +5,7 @@ standard library, `holidays` and `blocks.errors`. Importing this package registe
 """
 
 from blocks.terms import (
+    certificate_plan,
     copies,
     ks,
     ks_complex,
@@ -27,6 +28,7 @@ from blocks.terms import (
 )
 
 __all__ = [
+    "certificate_plan",
     "copies",
     "ks",
     "ks_complex",

@@ -153,7 +153,8 @@ def outage(clause: str) -> Decision:
     )
 
 
-_SATURDAY, _OPENS, _CLOSES = 5, time(9), time(11)
+SATURDAY, KS_OPENS, KS_CLOSES = 5, time(9), time(11)
+"""KS-3.7: the weekday, and the wall clock of Moscow between which KS allows maintenance."""
 
 
 @rule("KS-3.7", WorksFacts)
@@ -169,11 +170,11 @@ def ks_saturday(facts: WorksFacts) -> Decision:
     if facts.kind is Kind.EMERGENCY:
         return outage("KS-3.7")
     day = local_date(facts.start, MOSCOW)
-    opens, closes = at_wall(day, _OPENS, MOSCOW), at_wall(day, _CLOSES, MOSCOW)
+    opens, closes = at_wall(day, KS_OPENS, MOSCOW), at_wall(day, KS_CLOSES, MOSCOW)
     faults = []
     if facts.span.length > closes - opens:
         faults.append("longer than the two hours of a Saturday: split the works")
-    elif day.weekday() != _SATURDAY or not within(facts.span, Span(opens, closes)):
+    elif day.weekday() != SATURDAY or not within(facts.span, Span(opens, closes)):
         faults.append("not on a Saturday between 09:00 and 11:00 Moscow")
     if taken := _of_the_week(facts, day):
         faults.append(f"{', '.join(taken)}: works in the same week")

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from blocks.errors import DogovorError
-from flows.cli import bench, comms, copies, demo, logs, orders, revenue, serve, terms, works
+from flows.cli import bench, certificates, comms, copies, demo, logs, orders, revenue, serve, terms, works
 
 app = typer.Typer(
     help="The back office of a communications and hosting provider, run from its agreements.",
@@ -20,6 +20,7 @@ app = typer.Typer(
 for part in (terms, orders, works, revenue, logs, copies, serve, demo, bench):
     app.add_typer(part.app)
 app.add_typer(comms.app, name="comms")
+app.add_typer(certificates.app, name="certificates")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def test_ks_4_2_ask_prints_decision_source_and_reading(tmp_path: Path) -> None:
 
 def test_ask_says_what_is_wrong_with_a_question(tmp_path: Path) -> None:
     assert "no clause KS-9.9" in dogovor(tmp_path, "ask", "KS-9.9", code=1)
-    assert "no rule for clause KS-3.8" in dogovor(tmp_path, "ask", "KS-3.8", code=1)
+    assert "no rule for clause SSL-8.3" in dogovor(tmp_path, "ask", "SSL-8.3", code=1)
     assert "contacts: Field required" in dogovor(tmp_path, "ask", "KS-4.1", code=1)
     assert "Invalid JSON" in dogovor(tmp_path, "ask", "KS-4.1", "--facts", "{", code=1)
 
@@ -50,7 +50,7 @@ def test_clauses_lists_every_clause_with_its_rule_and_tests(tmp_path: Path) -> N
     by_id = {row["id"]: row for row in rows}
     assert by_id["KS-4.2"]["rule"] == "blocks.terms.ks.yearly_price"
     assert by_id["KS-4.2"]["tests"] > 0
-    assert by_id["KS-3.8"]["planned"]
+    assert by_id["SSL-8.3"]["planned"]
     assert not by_id["OT-10"]["planned"]
 
 
