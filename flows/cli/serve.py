@@ -1,4 +1,4 @@
-"""`dogovor up`, `gateway`, `dispatch`, `doctor`, `sandbox`: the long-lived processes, and the look at their health."""
+"""`dogovor up`, `gateway`, `dispatch`, `doctor`, sandboxes: the long-lived processes, and the look at their health."""
 
 from __future__ import annotations
 
@@ -71,6 +71,32 @@ def sandbox(
     secret = settings.yookassa_secret.get_secret_value() if settings.yookassa_secret else ""
     application = create_sandbox(settings.yookassa_shop, secret, notify_url, settings.environment)
     uvicorn.run(application, port=port, log_level="warning")
+
+
+@app.command()
+def sandbox_ca(
+    port: Annotated[int, typer.Option(help="Where it listens on 127.0.0.1")],
+    authority: Annotated[str, typer.Option(help="Whose place it takes, of those in DOGOVOR_CERTIFICATES_FILE")],
+) -> None:
+    """A stand-in for the reseller of certificates on this machine. Refuses to run in production."""
+    from datetime import UTC, datetime
+
+    import uvicorn
+
+    from blocks.clients.ca.addresses import EMBEDDED, read_certificates
+    from blocks.clients.ca.gogetssl_sandbox import create_sandbox
+    from blocks.clients.ca.gogetssl_sandbox_state import Sandbox
+    from blocks.clients.ca.opened import CaKeys, secret_of
+    from blocks.clients.certificates import LocalAuthority
+    from blocks.settings import load_settings
+
+    settings = load_settings()
+    path = settings.certificates_file
+    at = (read_certificates(path.read_text("utf-8")) if path else EMBEDDED).authority_at(authority)
+    local = LocalAuthority(settings.home / "sandbox-ca", lambda: datetime.now(UTC))
+    state = Sandbox(at.user, secret_of(at, CaKeys(authorities=settings.ca_secrets)), local, settings.environment)
+    # The addresses that come in hold keys: no log of them.
+    uvicorn.run(create_sandbox(state), port=port, log_level="warning", access_log=False)
 
 
 @app.command()

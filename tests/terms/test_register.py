@@ -17,6 +17,7 @@ from flows.cli import coverage
 
 MOMENT = "2026-11-22T12:00:00+03:00"
 RUB = {"amount": "990.00", "currency": "RUB"}
+BYN = {"amount": "67.00", "currency": "BYN"}
 
 WORKS: dict[str, Any] = {
     "kind": "planned",
@@ -57,7 +58,20 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "income": {"amount": "1000.00", "currency": "KZT"},
         "fee": {"amount": "200.00", "currency": "KZT"},
     },
+    "SSL-4.4": {"paid_at": MOMENT, "complete_at": MOMENT},
+    "SSL-4.5": {"correction": "name a domain that exists"},
+    "SSL-4.6": {"received_at": MOMENT, "now": MOMENT},
+    "SSL-4.7": {"ca": "refused"},
+    "SSL-5.1": {"paid_at": MOMENT},
+    "SSL-5.2": {"known_at": MOMENT, "paid": BYN, "fraud": False},
+    "SSL-6.1": {"claimed": BYN, "paid": BYN},
+    "SSL-7.2": {"account": "100042", "payer": "ООО Пример", "presented_at": MOMENT},
+    "SSL-7.3": {"way": "account", "price": BYN, "money": BYN},
+    "SSL-7.5": {"handed_over_at": MOMENT},
     "SSL-7.6": {"month": "2026-11"},
+    "SSL-7.8": {"by": "customer", "paid": BYN},
+    "SSL-A1": {"product": "alphassl", "resident": True, "currency": "BYN", "paid_on": "2026-11-22"},
+    "SSL-A1b": {"product": "positivessl", "names": ["example.com"]},
     "OCP-P3.2.9": {"start": MOMENT},
     "OCP-P3.2.10": {},
     "OCP-P3.3": {"year": 2026, "quarter": 4, "resource": "power", "as_of": MOMENT},
@@ -275,6 +289,8 @@ EUR = {"amount": "990.00", "currency": "EUR"}
         ("QS-4.2.1", {"price": RUB, "received": EUR}),
         ("QS-6.2.3", {"claimed": EUR, "paid_in_last_12_months": RUB}),
         ("QS-6.2.3", {"claimed": RUB, "paid_in_last_12_months": EUR}),
+        ("SSL-6.1", {"claimed": EUR, "paid": BYN}),
+        ("SSL-7.3", {"way": "account", "price": BYN, "money": EUR}),
         (
             "OCP-P5.1",
             {

@@ -7,6 +7,7 @@ password), `DOGOVOR_TSIG_KEYS` by key name (base64).
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,7 +32,8 @@ class AuthorityAt(Frozen):
 
     `kind` is `acme` (`url` is its directory), `gogetssl` (`url` is its API) or `local`. `eab_kid` and `contact` are
     ACME's, `user` is the reseller's; `profile` is the ACME profile or the reseller's product that is ordered (empty:
-    the CA's own). `days` is how long the local one issues for.
+    the CA's own). `products` are names in the reseller's price list by product of ours, where they differ from those
+    that we know. `days` is how long the local one issues for.
     """
 
     name: Name
@@ -43,6 +45,7 @@ class AuthorityAt(Frozen):
     eab_kid: str = ""
     user: str = ""
     profile: str = ""
+    products: Mapping[str, str] = {}
     days: Annotated[int, Field(ge=1, le=825)] = 90
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ def open_authority(
         return LocalCa(at.name, local, local.root, at.days)
     if at.kind == "acme":
         return _acme(at, whole, keys, account_key)
-    raise Refused("unsupported", f"{at.name}: no client of {at.kind}")
+    return _reseller(at, whole, keys)
 
 
 def _acme(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, account_key: Callable[[], str]) -> Authority:
@@ -45,6 +45,16 @@ def _acme(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, account_key: Cal
         secret_of(at, keys)
     account = AcmeAccount(at, account_key, lambda: secret_of(at, keys))
     return AcmeCa(at, account, Dns01(whole.zone, keys.zones, whole.resolvers), Caa(whole.resolvers))
+
+
+def _reseller(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys) -> Authority:
+    from blocks.clients.ca.caa import Caa  # noqa: PLC0415
+    from blocks.clients.ca.gogetssl import GoGetSsl  # noqa: PLC0415
+    from blocks.clients.ca.gogetssl_api import GoGetSslApi  # noqa: PLC0415
+    from blocks.clients.ca.records import ZoneRecords  # noqa: PLC0415
+
+    api = GoGetSslApi(at.name, str(at.url), at.user, secret_of(at, keys), ca_file=at.ca_file)
+    return GoGetSsl(at, api, ZoneRecords(whole.zone, keys.zones), Caa(whole.resolvers))
 
 
 def secret_of(at: AuthorityAt, keys: CaKeys) -> str:

@@ -1,0 +1,81 @@
+"""Records that prove a domain to a CA which is not asked by ACME: put into the zones that take our updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+import dns.name
+from pydantic import SecretStr
+
+from blocks.clients.ca.addresses import ZoneAt
+from blocks.clients.comms.name_server import NameServer
+from blocks.clients.comms.names_outside import resolver
+from blocks.errors import Refused
+from blocks.terms.ks_zone import Record
+
+_TTL = 300
+
+
+class Proof(NamedTuple):
+    """A record that a CA wants to see: its full name without the last dot, `CNAME` or `TXT`, its value."""
+
+    name: str
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.kind} {self.value}"
+
+
+class Records(Protocol):
+    """Where proofs are put. Raises Refused `dns` and `tsig`, Transient where the name server is away."""
+
+    def ours(self, name: str) -> bool:
+        """Whether a name lies in a zone that takes our updates."""
+
+    def publish(self, proof: Proof) -> None:
+        """Put it there; what is there already stays."""
+
+    def withdraw(self, proof: Proof) -> None:
+        """Take it away; what is not there is no error."""
+
+
+class ZoneRecords:
+    """See `Records`: zones that take updates (RFC 2136), each signed with the key of its name."""
+
+    def __init__(self, zones: Iterable[ZoneAt], keys: Mapping[str, SecretStr]) -> None:
+        self._zones = sorted(zones, key=lambda zone: -zone.name.count("."))
+        self._keys = keys
+
+    def ours(self, name: str) -> bool:
+        """See Records.ours."""
+        return self._zone(name) is not None
+
+    def publish(self, proof: Proof) -> None:
+        """See Records.publish."""
+        zone, server = self._server(proof.name)
+        server.change(zone, add=[_record(proof)])
+
+    def withdraw(self, proof: Proof) -> None:
+        """See Records.withdraw."""
+        zone, server = self._server(proof.name)
+        server.change(zone, drop=[_record(proof)])
+
+    def _zone(self, name: str) -> ZoneAt | None:
+        return next((zone for zone in self._zones if f".{name.lower()}".endswith(f".{zone.name}")), None)
+
+    def _server(self, name: str) -> tuple[str, NameServer]:
+        zone = self._zone(name)
+        if zone is None:
+            raise Refused("dns", f"{name} is in no zone that takes our updates")
+        if zone.tsig_name not in self._keys:
+            raise Refused("tsig", f"DOGOVOR_TSIG_KEYS has no {zone.tsig_name}")
+        at, secret = resolver(zone.primary), self._keys[zone.tsig_name].get_secret_value()
+        algorithm = dns.name.from_text(zone.tsig_algorithm)
+        return zone.name, NameServer(at.address, at.port, zone.tsig_name, secret, algorithm)
+
+
+def _record(proof: Proof) -> Record:
+    value = f"{proof.value}." if proof.kind == "CNAME" else '"' + proof.value.replace('"', '\\"') + '"'
+    return Record(proof.name, _TTL, proof.kind, value)
