@@ -32,8 +32,10 @@ def erase(path: Path) -> None:
     sync(path.parent)
 
 
-def replace(path: Path, text: str, mode: int = 0o600) -> None:
+def replace(path: Path, text: str, mode: int = 0o600, group: int = -1) -> None:
     """Write a text file as a whole: a reader sees the old one or the new one, after a power cut too.
+
+    It belongs to `group` (-1: ours).
 
     Whoever calls holds a lock for it; the draft of a process that was killed is written over.
     """
@@ -41,6 +43,7 @@ def replace(path: Path, text: str, mode: int = 0o600) -> None:
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        os.fchown(descriptor, -1, group)
         os.fchmod(descriptor, mode)
         file.write(text)
         file.flush()

@@ -168,11 +168,21 @@ class Fleet:
         return dns.own_zone if dns is not None else ""
 
     @property
+    def name_servers(self) -> tuple[str, ...]:
+        """The names of our name servers, the primary first; none where the file names none."""
+        return self._file.dns.servers if self._file is not None and self._file.dns is not None else ()
+
+    @property
+    def resolvers(self) -> tuple[str, ...]:
+        """Who is asked for customers' names from outside; none where the file names none."""
+        return self._file.dns.resolvers if self._file is not None and self._file.dns is not None else ()
+
+    @property
     def hosts(self) -> list[str]:
         """The names of our own servers and name servers; none where there is no file."""
         if self._file is None:
             return []
-        return [at.host for at in self._file.complexes] + (list(self._file.dns.servers) if self._file.dns else [])
+        return [at.host for at in self._file.complexes] + list(self.name_servers)
 
     def dedicated_to(self, order: str) -> ComplexAt | None:
         """Where the complex stands that serves this order alone, if there is one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from blocks.clients.certificates import Bundle
 from blocks.clients.comms.addresses import ComplexAt
 from blocks.clients.comms.protocol import Software
 from blocks.clients.password_hashes import AccountHashes
@@ -21,6 +22,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.prepared: set[str] = set()
+        self.bundles: dict[str, Bundle] = {}
         self.accounts: dict[str, dict[str, AccountHashes]] = {}
         self.suspended: set[str] = set()
         self.down = 0
@@ -38,6 +40,10 @@ class Servers:
     def prepare(self, domain: str) -> None:
         self._called("prepare")
         self.prepared.add(domain)
+
+    def install_certificate(self, domain: str, bundle: Bundle) -> None:
+        self._called("install_certificate")
+        self.bundles[domain] = bundle
 
     def provision(self, domain: str, accounts: Sequence[AccountHashes]) -> None:
         self._called("provision")

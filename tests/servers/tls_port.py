@@ -40,11 +40,11 @@ class Manners:
 def tls_port(manners: Manners, certificate: Path) -> Iterator[int]:
     """Run the port on 127.0.0.1, with `fullchain.pem` and `privkey.pem` in that directory; yields its number."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_cipher_list(manners.ciphers.encode())
     context.use_certificate_chain_file(str(certificate / "fullchain.pem"))
     context.use_privatekey_file(str(certificate / "privkey.pem"))
     context.set_min_proto_version(manners.lowest)
     context.set_max_proto_version(manners.highest)
-    context.set_cipher_list(manners.ciphers.encode())
     context.set_tls13_ciphersuites(manners.suites.encode())
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=_accepting, args=(listening, manners, context), daemon=True).start()
@@ -88,6 +88,7 @@ def _in_clear(connected: socket.socket, manners: Manners) -> bool:
 
 _STARTED = {
     Speech.XMPP: b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+    Speech.XMPP_SERVER: b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
     Speech.IMAP: b"b OK begin\r\n",
     Speech.SMTP: b"220 2.0.0 Ready\r\n",
 }
@@ -99,7 +100,7 @@ def _greeting(speech: Speech) -> bytes:
 
 def _told(manners: Manners, asked: bytes, login: bool, *, tls: bool) -> bytes:
     manners.seen.append(asked)
-    if manners.speech is Speech.XMPP:
+    if manners.speech in (Speech.XMPP, Speech.XMPP_SERVER):
         features = (b"<starttls xmlns='x'/>" if tls else b"") + (MECHANISMS if login else b"")
         return STREAM + b"<stream:features>" + features + b"</stream:features>"
     if manners.speech is Speech.IMAP:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pypdf import PdfReader
 
 from blocks.terms.service_views import AvailabilityReport, DayCell, JournalLine, StatusPage
+from blocks.terms.watching import Kind
 from reports.availability import availability_markdown, availability_pdf
 from reports.format import duration, percent, plain, plural, span, wall
 from reports.journal import journal_xlsx
@@ -176,6 +177,15 @@ FACTS: dict[str, dict[str, Any]] = {
         "hours": 8,
     },
     "log_file_refused": {"file": "a.jsonl", "why": "line 3 is no JSON"},
+    "finding_opened": {"subject": "192.0.2.1:993", "kind": "expired", "clause": "KS-2.6", "detail": "it ended"},
+    "finding_closed": {
+        "subject": "example.test",
+        "kind": "dnssec",
+        "clause": "KS-3.2",
+        "first_at": START,
+        "closed_at": END,
+        "watched": True,
+    },
     "log_terms_contradict": {"classes": "qs-payload+ocp", "why": "QS-3.5.3a ends before OCP-P2.8b does"},
 }
 TOLD = {
@@ -214,6 +224,8 @@ TOLD = {
     ),
     "compensation_proposed": ("[оператору] Компенсация C-2026-0001: нужно решение второго человека", "не тот, кто"),
     "log_file_refused": ("[оператору] Файл логов не принят: a.jsonl", "line 3 is no JSON"),
+    "finding_opened": ("[оператору] 192.0.2.1:993: сертификат вне срока действия", "Подробности: it ended"),
+    "finding_closed": ("[оператору] example.test: больше нет нарушения «ошибка DNSSEC»", "закрыто 21.11.2026 "),
     "log_terms_contradict": (
         "[оператору] Сроки хранения логов противоречат друг другу: qs-payload+ocp",
         "QS-3.5.3a ends before OCP-P2.8b does",
@@ -660,3 +672,13 @@ def test_a_view_refuses_a_moment_without_a_zone_and_an_unknown_state() -> None:
         type(service).model_validate(service.model_dump() | {"state": "fine"})
     with pytest.raises(ValidationError):
         journal_line(began=datetime(2026, 1, 1))  # noqa: DTZ001 - just that is refused
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_of_finding_has_its_words(kind: Kind) -> None:
+    opened = compose("finding_opened", {**FACTS["finding_opened"], "kind": kind.value}, has_secret=False)
+    assert opened.subject != FACTS["finding_opened"]["subject"]
+    gone = compose(
+        "finding_closed", {**FACTS["finding_closed"], "kind": kind.value, "watched": False}, has_secret=False
+    )
+    assert "больше не следят" in gone.body

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
-from blocks.clients.certificates import Certificates
+from blocks.clients.certificates import Bundle, Certificates
 from blocks.clients.comms.protocol import Service, Software
 from blocks.clients.directory import Directory, Kind
 from blocks.clients.password_hashes import AccountHashes
@@ -61,10 +61,13 @@ class RealComplex:
 
     def prepare(self, domain: str) -> None:
         """See Complex.prepare. The certificate comes first: a name that resolves must be served well."""
-        bundle = self._certificates.of(domain)
+        self.install_certificate(domain, self._certificates.of(domain))
+        self._names.publish(domain)
+
+    def install_certificate(self, domain: str, bundle: Bundle) -> None:
+        """See Complex.install_certificate."""
         for service in self._services.values():
             service.install_certificate(domain, bundle)
-        self._names.publish(domain)
 
     def provision(self, domain: str, accounts: Sequence[AccountHashes]) -> None:
         """See Complex.provision."""

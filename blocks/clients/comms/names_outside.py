@@ -30,9 +30,14 @@ class Resolver(NamedTuple):
     address: str
     port: int
 
-    def answer(self, name: str | dns.name.Name, kind: str, *, recursive: bool, signed: bool) -> dns.message.Message:
-        """Its answer, over TCP where a datagram does not hold it. Raises Transient where there is none."""
-        flags = dns.flags.RD if recursive else dns.flags.Flag(0)
+    def answer(
+        self, name: str | dns.name.Name, kind: str, *, recursive: bool, signed: bool, unchecked: bool = False
+    ) -> dns.message.Message:
+        """Its answer, over TCP where a datagram does not hold it; `unchecked`: with signatures that are not valid too.
+
+        Raises Transient where there is none.
+        """
+        flags = (dns.flags.RD if recursive else dns.flags.Flag(0)) | (dns.flags.CD if unchecked else dns.flags.Flag(0))
         query = dns.message.make_query(name, kind, use_edns=0, payload=_PAYLOAD, want_dnssec=signed, flags=flags)
         with answering(f"{self.address}#{self.port}"):
             said, _ = dns.query.udp_with_fallback(query, self.address, WAIT_S, self.port, ignore_errors=True)

@@ -74,6 +74,9 @@ class Complex(Protocol):
     def prepare(self, domain: str) -> None:
         """Publish the domain's names and put its certificate where the servers read it."""
 
+    def install_certificate(self, domain: str, bundle: Bundle) -> None:
+        """As Service, for every service."""
+
     def provision(self, domain: str, accounts: Sequence[AccountHashes]) -> None:
         """As Service, for every service."""
 

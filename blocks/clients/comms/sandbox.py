@@ -9,7 +9,7 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Sequence
 
-from blocks.clients.certificates import Certificates
+from blocks.clients.certificates import Bundle, Certificates
 from blocks.clients.comms.complex import directory_software
 from blocks.clients.comms.protocol import Software
 from blocks.clients.directory import Directory, Kind
@@ -41,6 +41,9 @@ class SandboxComplex:
     def prepare(self, domain: str) -> None:
         """Have a certificate made; there are no servers to show it."""
         self._certificates.of(domain)
+
+    def install_certificate(self, domain: str, bundle: Bundle) -> None:
+        """There are no servers to show it."""
 
     def provision(self, domain: str, accounts: Sequence[AccountHashes]) -> None:
         """See Complex.provision."""

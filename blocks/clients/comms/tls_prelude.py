@@ -17,6 +17,7 @@ class Speech(StrEnum):
     """The protocol of a port, as far as a scan speaks it."""
 
     XMPP = "xmpp"
+    XMPP_SERVER = "xmpp-server"
     IMAP = "imap"
     SMTP = "smtp"
     NONE = "none"
@@ -40,16 +41,18 @@ _XMPP_OPEN = (
     "<?xml version='1.0'?><stream:stream to='{name}' xmlns='jabber:client' "
     "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
 )
+_XMPP = _Words(
+    "",
+    _XMPP_OPEN,
+    r"</stream:features>|<stream:features\s*/>|</stream:error>|</stream:stream>",
+    r"<starttls\b",
+    r"<mechanism>",
+    "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+    r"<proceed\b[^>]*>",
+)
 _WORDS = {
-    Speech.XMPP: _Words(
-        "",
-        _XMPP_OPEN,
-        r"</stream:features>|<stream:features\s*/>|</stream:error>|</stream:stream>",
-        r"<starttls\b",
-        r"<mechanism>",
-        "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-        r"<proceed\b[^>]*>",
-    ),
+    Speech.XMPP: _XMPP,
+    Speech.XMPP_SERVER: _XMPP._replace(ask=_XMPP_OPEN.replace("jabber:client", "jabber:server")),
     Speech.IMAP: _Words(
         r"^\* .*\r\n",
         "a CAPABILITY\r\n",
