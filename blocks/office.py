@@ -106,7 +106,7 @@ class Office:
         """The certificates of customers' domains that are in service."""
         if self.settings.certificates_file is None:
             return self.authority
-        return IssuedCertificates(self.sessions, self.sealer)
+        return IssuedCertificates(self.sessions, self.sealer, _now)
 
     @cached_property
     def certificates_at(self) -> CertificatesAt:
@@ -187,6 +187,10 @@ class Fleet:
     def dedicated_to(self, order: str) -> ComplexAt | None:
         """Where the complex stands that serves this order alone, if there is one."""
         return self._file.dedicated_to(order) if self._file is not None else None
+
+    def place_of(self, order: str, *, dedicated: bool, place: str) -> ComplexAt | None:
+        """Where the complex of an order stands; None for the sandbox. Raises Refused as `serving` does."""
+        return self._file.serving(order, dedicated=dedicated, place=place) if self._file is not None else None
 
     def all(self) -> list[Complex]:
         """Every complex."""

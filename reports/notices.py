@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.format import duration, money, month_title, moscow, span, wall
-from reports.words import WINDOW_KINDS, said
+from reports.words import EMERGENCIES, WINDOW_KINDS, said
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Composed:
 
 def _window_kind(kind: str) -> str:
     return said(WINDOW_KINDS, kind)
+
+
+def _emergency(why: str) -> str:
+    return said(EMERGENCIES, why)
 
 
 def _day(text: str) -> str:
@@ -47,6 +51,7 @@ def _templates() -> Environment:
         duration=duration,
         day=_day,
         window_kind=_window_kind,
+        emergency=_emergency,
         month_title=month_title,
     )
     return environment

@@ -237,7 +237,7 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
         row.settled_at = now
     obligation = session.get(Obligation, row.obligation_id) if row.obligation_id else None
     if obligation is not None:
-        if _given(row):
+        if given(row):
             if obligation.state is ObligationState.OPEN:
                 obligation.state, obligation.fulfilled_at = ObligationState.FULFILLED, row.sent_at or now
                 obligation.evidence = f"notice {row.id} {row.state.value} {(row.sent_at or now).isoformat()}"
@@ -271,7 +271,7 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
 def _given_otherwise(session: Session, row: Notice) -> bool:
     """Whether another letter of the same obligation counts: one that bounces late takes nothing back from it."""
     others = select(Notice).where(Notice.obligation_id == row.obligation_id, Notice.id != row.id)
-    return any(_given(other) for other in session.scalars(others))
+    return any(given(other) for other in session.scalars(others))
 
 
 def _close_page(session: Session, row: Notice) -> None:
@@ -292,7 +292,7 @@ def put_off(office: Office, notice_id: int, *, why: str, now: datetime) -> None:
         row.next_try_at = now + timedelta(hours=1)
 
 
-def _given(row: Notice) -> bool:
+def given(row: Notice) -> bool:
     """Whether a notice counts: proven delivery (KS-1.5, OCP-9.2), else sending without a bounce (QS-12.4)."""
     bounced = row.state in (NoticeState.BOUNCED, NoticeState.FAILED)
     if row.agreement in ("KS", "OCP"):

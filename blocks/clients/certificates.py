@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,14 @@ class Certificates(Protocol):
 
     def of(self, domain: str) -> Bundle:
         """The certificate to show for a domain. Raises Refused where there is none."""
+        ...
+
+    def key_hashes(self, domain: str) -> tuple[str, ...]:
+        """The keys (SPKI, SHA-256 in hex) that a domain may show: its present one, those that come or went lately.
+
+        None where it has no certificate yet. Raises Refused where that is an error.
+        """
+        ...
 
 
 class CertificateDirectory:
@@ -59,6 +68,10 @@ class CertificateDirectory:
             return Bundle(chain=(place / "fullchain.pem").read_text(), key=(place / "privkey.pem").read_text())
         except OSError as error:
             raise Refused("certificate", f"no certificate of {domain} in {place}: {error.strerror}") from None
+
+    def key_hashes(self, domain: str) -> tuple[str, ...]:
+        """See Certificates.key_hashes: the present one alone."""
+        return (_key_hash(self.of(domain).chain),)
 
 
 class LocalAuthority:
@@ -92,6 +105,10 @@ class LocalAuthority:
             if not (place / "privkey.pem").exists() or not self._lasts(place / "fullchain.pem"):
                 self._issue(domain, place)
             return issued.of(domain)
+
+    def key_hashes(self, domain: str) -> tuple[str, ...]:
+        """See Certificates.key_hashes: the present one alone."""
+        return (_key_hash(self.of(domain).chain),)
 
     def signed(self, key: CertificatePublicKeyTypes, names: Sequence[str], life: timedelta, now: datetime) -> str:
         """A certificate for that key and these names from `now` on, as PEM with the authority's own behind it."""
@@ -172,6 +189,12 @@ def _builder(
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + life)
     )
+
+
+def _key_hash(chain: str) -> str:
+    leaf = x509.load_pem_x509_certificate(chain.encode())
+    shape = serialization.PublicFormat.SubjectPublicKeyInfo
+    return sha256(leaf.public_key().public_bytes(serialization.Encoding.DER, shape)).hexdigest()
 
 
 def _authority_of(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:

@@ -21,6 +21,8 @@ SERVICE_NAMES = ("xmpp", "upload", "conference", "pubsub", "proxy")
 """The names directly below a domain that its services answer at."""
 
 _NAMES_S, _TRUST_S, _SOON_S = 3600, 3600, 300
+KEYS_S = 300
+"""How long, in seconds, the DNS may remember which keys are good."""
 _LONGEST_TEXT = 255
 _ED25519_BYTES = 32
 _SERIAL = 1
@@ -176,12 +178,20 @@ def _mail(facts: ZoneFacts) -> Iterator[Record]:
         yield Record(name, _TRUST_S, "TXT", _text(f"v=DKIM1; k={kind}; p={facts.dkim_key}"))
 
 
+def key_places(domain: str, ports: ServicePorts) -> tuple[tuple[int, str], ...]:
+    """The TCP ports and names at which a domain's certificate is shown and its keys are told of in the DNS."""
+    return (ports.xmpp, domain), (ports.xmpps, domain), (ports.sips, domain), (ports.upload, f"upload.{domain}")
+
+
+def key_record(port: int, host: str, key_hash: str) -> Record:
+    """The TLSA record of a key at a port of a host: usage 3, the public key alone, SHA-256."""
+    return Record(f"_{port}._tcp.{host}", KEYS_S, "TLSA", f"3 1 1 {key_hash}")
+
+
 def _keys(facts: ZoneFacts) -> Iterator[Record]:
-    ports, here = facts.ports, facts.domain
-    places = [(ports.xmpp, here), (ports.xmpps, here), (ports.sips, here), (ports.upload, f"upload.{here}")]
-    for port, name in places:
+    for port, name in key_places(facts.domain, facts.ports):
         for key in facts.key_hashes:
-            yield Record(f"_{port}._tcp.{name}", _SOON_S, "TLSA", f"3 1 1 {key}")
+            yield key_record(port, name, key)
 
 
 def _authorities(facts: ZoneFacts) -> Iterator[Record]:

@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from blocks.errors import Refused, Transient
 from blocks.ledger import reading
 from blocks.office import Office
-from flows.gateway import logs, pages, public, webhooks
+from flows.gateway import certificates, logs, pages, public, webhooks
 from flows.gateway.edge import Edge, Refusals, Throttle, TooLarge, TooMany, TooSlow, address_of
 
 log = logging.getLogger("dogovor.gateway")
@@ -46,6 +46,7 @@ def create_app(office: Office) -> FastAPI:
     app.include_router(logs.router)
     app.include_router(pages.router)
     app.include_router(public.router)
+    app.include_router(certificates.router)
     _add_health(app, office)
     _add_errors(app, refusals)
 

@@ -51,7 +51,7 @@ def test_the_key_of_what_is_in_service_is_opened_for_its_servers(office: Office)
         [certificate] = session.scalars(select(Certificate))
         certificate.state = CertificateState.IN_SERVICE
         chain = certificate.chain
-    bundle = IssuedCertificates(office.sessions, office.sealer).of(NAMES[0])
+    bundle = IssuedCertificates(office.sessions, office.sealer, lambda: NOW).of(NAMES[0])
     assert bundle.chain == chain
     assert "PRIVATE KEY" in bundle.key
 

@@ -11,6 +11,7 @@ from pydantic import Field, HttpUrl, ValidationError, model_validator
 from blocks.errors import Refused
 from blocks.terms.base import Frozen
 from blocks.terms.ks_complex import CALL_SECONDS, MAIL_MB
+from blocks.terms.ks_zone import ServicePorts
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9.:-]+$", max_length=253)]
@@ -68,6 +69,20 @@ class ComplexAt(Frozen):
     xmpp: XmppAt
     mail: MailAt
     sip: SipAt
+
+    @property
+    def ports(self) -> ServicePorts:
+        """The ports that clients find by the DNS."""
+        return ServicePorts(
+            xmpp=self.xmpp.port,
+            xmpps=self.xmpp.tls_port,
+            upload=self.xmpp.upload_port,
+            imap=self.mail.imap_port,
+            imaps=self.mail.imaps_port,
+            submission=self.mail.submission_port,
+            submissions=self.mail.submissions_port,
+            sips=self.sip.tls_port,
+        )
 
 
 class DnsAt(Frozen):

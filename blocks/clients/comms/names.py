@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from functools import cached_property
 
 import dns.dnssec
 import dns.rdtypes.ANY.DNSKEY
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
 from blocks.clients.certificates import Certificates
@@ -21,7 +18,7 @@ from blocks.clients.comms.protocol import Software
 from blocks.clients.comms.rndc import Rndc
 from blocks.errors import Refused
 from blocks.terms.ks_complex import Proof, ProofKind
-from blocks.terms.ks_zone import Record, ServicePorts, ZoneFacts, acceptable_domain, malformed, records
+from blocks.terms.ks_zone import Record, ZoneFacts, acceptable_domain, malformed, records
 
 _SECURE_ENTRY = 257
 _LONGEST_DETAIL = 300
@@ -140,31 +137,19 @@ class DnsNames:
 
     def _records(self, domain: str) -> list[Record]:
         at, services = self._at, self._complex
-        leaf = x509.load_pem_x509_certificate(self._certificates.of(domain).chain.encode())
-        key = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        ports = ServicePorts(
-            xmpp=services.xmpp.port,
-            xmpps=services.xmpp.tls_port,
-            upload=services.xmpp.upload_port,
-            imap=services.mail.imap_port,
-            imaps=services.mail.imaps_port,
-            submission=services.mail.submission_port,
-            submissions=services.mail.submissions_port,
-            sips=services.sip.tls_port,
-        )
         try:
             facts = ZoneFacts(
                 domain=domain,
                 own=self._zone_of(domain) == domain,
                 host=services.host,
                 addresses=services.addresses,
-                ports=ports,
+                ports=services.ports,
                 servers=at.servers,
                 hostmaster=at.hostmaster if "@" in at.hostmaster else at.hostmaster.replace(".", "@", 1),
                 authorities=at.ca,
                 dkim_selector=at.dkim_selector,
                 dkim_key=at.dkim_public_key,
-                key_hashes=(hashlib.sha256(key).hexdigest(),),
+                key_hashes=self._certificates.key_hashes(domain),
             )
         except ValidationError as error:
             fault = error.errors()[0]
