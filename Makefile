@@ -49,6 +49,7 @@ bench: $(STAMP)
 	$(BIN)/dogovor bench-revenue
 	$(BIN)/dogovor bench-comms
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m tests.servers.seaweedfs dogovor bench-retention
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m tests.servers.pebble dogovor bench-certificates
 
 ## Renew the lock file, on purpose.
 lock:

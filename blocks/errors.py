@@ -3,6 +3,7 @@
 DogovorError
  +- Transient       the other side may answer later: the only kind that is retried
  |   +- OutcomeUnknown   the effect may have happened: look before repeating
+ |   +- Waiting          others are at it: looked at again, however often
  +- Refused         a request or an outside system said no, and will say so again
  +- TermsViolated   an agreement forbids what was asked
  +- NotFound        the thing named does not exist
@@ -30,6 +31,10 @@ class Transient(DogovorError):  # noqa: N818 - the tree names outcomes
 
 class OutcomeUnknown(Transient):
     """Raised when a call may or may not have had its effect: look before it is repeated."""
+
+
+class Waiting(Transient):
+    """Raised when what is waited for is under way elsewhere and takes its time: coming again is no failed attempt."""
 
 
 class Refused(DogovorError):  # noqa: N818

@@ -104,8 +104,6 @@ class Office:
     @cached_property
     def certificates(self) -> Certificates:
         """The certificates of customers' domains that are in service."""
-        if self.settings.certificates_file is None:
-            return self.authority
         return IssuedCertificates(self.sessions, self.sealer, _now)
 
     @cached_property
@@ -160,6 +158,10 @@ class Fleet:
         if self._file is None:
             return self._opened.setdefault("sandbox", SandboxComplex(self._office.directory, self._office.certificates))
         return self._open(self._file.serving(order, dedicated=dedicated, place=place))
+
+    def standing(self, order: str, *, dedicated: bool, place: str) -> ComplexAt | None:
+        """Where the complex of an order stands, None for the sandbox. Raises Refused as `serving`."""
+        return None if self._file is None else self._file.serving(order, dedicated=dedicated, place=place)
 
     @property
     def own_zone(self) -> str:

@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
-from blocks.errors import DogovorError, NotFound, Refused, TermsViolated, Transient
+from blocks.errors import DogovorError, NotFound, Refused, TermsViolated, Transient, Waiting
 from blocks.ledger import transaction
 from blocks.office import Office
 from flows import runtime
@@ -226,7 +226,7 @@ class Dispatcher:
         await asyncio.to_thread(self._tell_parked, event, str(error))
 
     async def _failed(self, events: Sequence[Event], error: Exception) -> None:
-        """Events go back: uncounted when it was Prefect that failed, with a growing wait when it was they."""
+        """Events go back: uncounted where Prefect failed or others are waited for, else with a growing wait."""
         sessions, now = self._office.sessions, runtime.now()
         # A run called while Prefect is away fails with whatever its client was doing: the server itself is asked.
         self._prefect_down = not isinstance(error, Transient) and not await _prefect_answers()
@@ -236,8 +236,9 @@ class Dispatcher:
         elif not isinstance(error, Transient):
             log.error("%s of %s events: %s", type(error).__name__, len(events), error, exc_info=error)
         for event in events:
-            if self._prefect_down:
-                await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=now, wait=BUSY)
+            if self._prefect_down or isinstance(error, Waiting):
+                pause = wait or BUSY
+                await asyncio.to_thread(postpone, sessions, event, owner=self._name, now=now, wait=pause)
                 continue
             why = f"{type(error).__name__}: {error}"
             if await asyncio.to_thread(put_back, sessions, event, owner=self._name, why=why, now=now, wait=wait):

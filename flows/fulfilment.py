@@ -23,6 +23,7 @@ from tasks.billing import invoice_view, issue_invoice, request_payment
 from tasks.complexes import converge
 from tasks.fulfilment import Next, OrderView, next_step, view_of
 from tasks.notices import DueNotice, due_notices, put_off, send_notice
+from tasks.order_certificate import obtain_certificate
 from tasks.order_state import WISH, find_order, hold
 from tasks.proving import prepare_domain, provision_accounts, verify_accounts
 
@@ -65,6 +66,7 @@ STEPS: Mapping[Next, Step] = {
     Next.HOLD_UNDERPAID: _underpaid,
     Next.BEGIN: begin,
     Next.GENERATE_ACCESS_DATA: _access_data,
+    Next.OBTAIN_CERTIFICATE: obtain_certificate,
     Next.PREPARE_DOMAIN: prepare_domain,
     Next.PROVISION_ACCOUNTS: provision_accounts,
     Next.VERIFY_ACCOUNTS: verify_accounts,
@@ -74,7 +76,7 @@ STEPS: Mapping[Next, Step] = {
     Next.COMPLETE: _complete,
     Next.CONVERGE_COMPLEX: converge,
 }
-_TOLD_APART = frozenset({"not_proven", "no_keys", "limits", "dedicated_server", "jurisdiction", WISH})
+_TOLD_APART = frozenset({"certificate", "not_proven", "no_keys", "limits", "dedicated_server", "jurisdiction", WISH})
 """Reasons of a refusal that an order is held for by their own name."""
 
 

@@ -38,7 +38,9 @@ from tasks.documents import file_document
 from tasks.order_state import find_order, is_done, mark_done
 
 GENERATED = "generate_access_data"
-PREPARED, PROVISIONED, VERIFIED = SERVING = "prepare_domain", "provision_accounts", "verify_accounts"
+CERTIFIED = "obtain_certificate"
+PREPARED, PROVISIONED, VERIFIED = "prepare_domain", "provision_accounts", "verify_accounts"
+SERVING = (CERTIFIED, PREPARED, PROVISIONED, VERIFIED)
 _HASHES = TypeAdapter(list[AccountHashes])
 
 

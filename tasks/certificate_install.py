@@ -29,7 +29,7 @@ from blocks.office import Office
 from blocks.sealing import Sealer
 from blocks.terms.certificates import LeafFacts
 from tasks.ca_orders import note
-from tasks.complexes import complex_of
+from tasks.complexes import complex_at, complex_of
 
 COMPLEX = "complex"
 """The consumer of customers' domains: the complex that serves the site's order."""
@@ -100,9 +100,7 @@ def consumer_of(office: Office, name: str, number: str) -> Consumer:
         return DirectoryConsumer(office.certificates_at.consumer_at(name))
     if not number:
         raise Refused("consumers", "a complex shows the certificates of orders alone")
-    serving = complex_of(office, number)
-    at = None if office.settings.complexes_file is None else office.complexes.addresses(serving.name)[0]
-    return ComplexConsumer(serving, at)
+    return ComplexConsumer(complex_of(office, number), complex_at(office, number))
 
 
 def being_installed(office: Office, slug: str) -> bool:

@@ -7,7 +7,7 @@ announced anew, and its month counts anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -227,7 +227,7 @@ def _settle(swap: _Swap, told: Sequence[str]) -> bool:
     row = swap.row
     first = [each for each in swap.letters() if row.announced_at is None or each.created_at <= row.announced_at]
     owed = {each.recipient for each in first} & set(told)
-    sent = dict(_given(first))
+    sent = {each.recipient: each.sent_at or swap.now for each in first if given(each)}
     if owed - set(sent):
         if row.announced_at is not None:
             swap.unsay()
@@ -238,12 +238,6 @@ def _settle(swap: _Swap, told: Sequence[str]) -> bool:
         row.state = CertificateState.ANNOUNCED if row.state is CertificateState.PUBLISHED else row.state
         swap.note("announced", f"{len(owed)} told of the swap" if owed else "nobody uses this site yet")
     return True
-
-
-def _given(letters: Sequence[Notice]) -> Iterator[tuple[str, datetime]]:
-    for letter in reversed(letters):  # of several, the first one that arrived tells when
-        if given(letter) and letter.sent_at is not None:
-            yield letter.recipient, letter.sent_at
 
 
 def _facts(swap: _Swap, *, moved: bool) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from blocks.clients.ca.addresses import EndpointAt
 from blocks.clients.comms.addresses import ComplexAt
 from blocks.clients.consumers import domain_endpoints, meant_for
 from blocks.clients.endpoints import Shown, asked_name, covered, shown, takes_old_tls
-from blocks.errors import DogovorError, Refused, Transient
+from blocks.errors import Refused, Transient
 from blocks.ledger import Certificate, CertificateState, Order, Service, ServiceState, Site, reading
 from blocks.office import Office
 from blocks.terms.watching import SERVED, Flaw, Kind, ServedFacts, served_flaws
 from tasks.certificate_install import being_installed
-from tasks.complexes import complex_of
+from tasks.complexes import complex_at
 from tasks.findings import Changed, Looked, record
 
 AT_ONCE = 12
@@ -172,8 +172,8 @@ def _of_complexes(office: Office) -> Iterator[Place]:
 def _standing(office: Office, number: str) -> ComplexAt | None:
     """Where the complex of an order stands; None where a person must provide one first."""
     try:
-        return office.complexes.addresses(complex_of(office, number).name)[0]
-    except DogovorError:
+        return complex_at(office, number)
+    except Refused:
         return None
 
 

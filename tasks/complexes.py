@@ -14,13 +14,26 @@ from datetime import datetime
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from blocks.clients.comms.addresses import ComplexAt
 from blocks.clients.comms.protocol import Complex
 from blocks.errors import NotFound
-from blocks.ledger import InboxEvent, InboxState, Order, OrderEvent, Service, ServiceState, Step, reading, transaction
+from blocks.ledger import (
+    InboxEvent,
+    InboxState,
+    Order,
+    OrderEvent,
+    Service,
+    ServiceState,
+    Site,
+    Step,
+    reading,
+    transaction,
+)
 from blocks.office import Office
 from tasks.inbox import put_event
 from tasks.order_forms import EventKind
 from tasks.order_state import find_order, note
+from tasks.sites import retire_site
 
 ACTIVE, SUSPENDED, DELETED, CHANGING = "active", "suspended", "deleted", "changing"
 DELETION = "delete_complex"
@@ -37,6 +50,13 @@ def complex_of(office: Office, number: str) -> Complex:
     with reading(office.sessions) as session:
         product = service_of(session, find_order(session, number)).product
     return office.complexes.serving(number, dedicated=bool(product["dedicated"]), place=str(product["place"]))
+
+
+def complex_at(office: Office, number: str) -> ComplexAt | None:
+    """Where that complex stands, None for the sandbox; nothing of it is opened. Raises Refused as `complex_of`."""
+    with reading(office.sessions) as session:
+        product = service_of(session, find_order(session, number)).product
+    return office.complexes.standing(number, dedicated=bool(product["dedicated"]), place=str(product["place"]))
 
 
 def service_of(session: Session, order: Order, *, lock: bool = False) -> Service:
@@ -80,8 +100,16 @@ def converge(office: Office, number: str, *, now: datetime) -> None:
             order = find_order(session, number, lock=True)
             service = service_of(session, order, lock=True)
             service.served_state = wanted
+            if wanted == DELETED:
+                _retire_site(session, order, now)
             kind, why = _DONE[wanted]
             note(session, order, kind=kind, why=f"{service.name}: {why}", now=now)
+
+
+def _retire_site(session: Session, order: Order, now: datetime) -> None:
+    site = session.scalar(select(Site).where(Site.order_id == order.id))
+    if site is not None:
+        retire_site(session, site, "the complex was deleted", now=now)
 
 
 def _begin(office: Office, number: str) -> str | None:

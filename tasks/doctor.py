@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from tempfile import TemporaryDirectory
 
 import httpx
 from pydantic import BaseModel
 from sqlalchemy import text
 
 from blocks.clients.bounces import BounceMaildir
+from blocks.clients.ca.addresses import ConsumerAt
 from blocks.clients.comms.protocol import Complex
 from blocks.clients.comms.sandbox import SandboxComplex
 from blocks.errors import DogovorError, Refused
@@ -73,7 +75,7 @@ def examine(office: Office, *, now: datetime, prefect_url: str | None = None) ->
             for country in COUNTRIES
         ),
     ]
-    checks += _complexes(office)
+    checks += [*_complexes(office), *_certificates(office)]
     if prefect_url:
         checks += [
             ("prefect", lambda: _prefect(prefect_url), "start it: dogovor up; check PREFECT_API_URL"),
@@ -105,6 +107,31 @@ def _complex(one: Complex, *, production: bool) -> str:
     if production and one.name == SandboxComplex.name:
         raise ValueError("production has no servers: accounts stand in a table, and nobody can log in")
     return one.check()
+
+
+def _certificates(office: Office) -> list[tuple[str, Callable[[], str], str]]:
+    """A check for each CA that is used, and for each directory of certificates."""
+    mend = "check DOGOVOR_CERTIFICATES_FILE, DOGOVOR_CA_SECRETS, DOGOVOR_TSIG_KEYS"
+    try:
+        whole = office.certificates_at
+    except (DogovorError, OSError, ValueError) as error:
+        told = f"{type(error).__name__}: {error}"
+        return [("certificates", lambda: _raise(ValueError(told)), mend)]
+    authorities = [(f"CA {at.name}", partial(_authority, office, at.name), mend) for at in whole.authority]
+    consumers = [(f"consumer {at.name}", partial(_consumer, at), "give us the directory") for at in whole.consumer]
+    return [*authorities, *consumers]
+
+
+def _authority(office: Office, name: str) -> str:
+    return office.ca(name).check()
+
+
+def _consumer(at: ConsumerAt) -> str:
+    with TemporaryDirectory(prefix=".doctor-", dir=at.directory):
+        pass
+    if at.reload and shutil.which(at.reload[0]) is None:
+        raise ValueError(f"{at.reload[0]} is not here: nothing would be read anew")
+    return f"{at.directory} is written to; {len(at.endpoints)} endpoints"
 
 
 def _raise(error: Exception) -> str:

@@ -23,6 +23,8 @@ from tasks.accept import ZONE
 from tasks.findings import Changed, Looked, record
 
 AT_ONCE = 8
+_AGAIN = frozenset({Kind.UNRESOLVED, Kind.DISAGREE, Kind.LAME})
+"""Of these nothing is said before they were seen twice."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,17 @@ def watch_names(office: Office, *, now: datetime) -> tuple[list[Looked], Changed
     """Look every domain up and write down what is wrong. Raises Transient where the ledger is away."""
     resolvers = [resolver(text) for text in office.certificates_at.resolvers or office.complexes.resolvers]
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        looks = list(threads.map(lambda domain: _look(domain, resolvers, now=now), _domains(office)))
+        domains = _domains(office)
+        first = list(threads.map(lambda domain: _look(domain, resolvers, now=now), domains))
+        again = [domain if _doubtful(look) else None for domain, look in zip(domains, first, strict=True)]
+        second = threads.map(lambda domain: domain and _look(domain, resolvers, now=now), again)
+        looks = [later or look for look, later in zip(first, second, strict=True)]
     return looks, record(office, looks, kinds=NAMED, now=now)
+
+
+def _doubtful(look: Looked) -> bool:
+    """Whether a datagram that was lost may be all that is wrong."""
+    return any(flaw.kind in _AGAIN for flaw in look.flaws)
 
 
 def _look(domain: _Domain, resolvers: list[Resolver], *, now: datetime) -> Looked:

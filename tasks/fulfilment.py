@@ -10,7 +10,7 @@ from sqlalchemy import select
 from blocks.ledger import Customer, Notice, NoticeState, OrderState, SealedSecret, Step, reading
 from blocks.office import Office
 from blocks.terms import ks, qs
-from tasks.access_data import GENERATED, PREPARED, PROVISIONED, VERIFIED
+from tasks.access_data import CERTIFIED, GENERATED, PREPARED, PROVISIONED, VERIFIED
 from tasks.accounts import received
 from tasks.activation import ACTIVATED, EXTENDED
 from tasks.complexes import diverges
@@ -27,6 +27,7 @@ class Next(StrEnum):
     HOLD_UNDERPAID = "hold_underpaid"
     BEGIN = "begin"
     GENERATE_ACCESS_DATA = GENERATED
+    OBTAIN_CERTIFICATE = CERTIFIED
     PREPARE_DOMAIN = PREPARED
     PROVISION_ACCOUNTS = PROVISIONED
     VERIFY_ACCOUNTS = VERIFIED
@@ -57,6 +58,7 @@ class OrderView:
 
 _TO_ACTIVE = (
     (GENERATED, Next.GENERATE_ACCESS_DATA),
+    (CERTIFIED, Next.OBTAIN_CERTIFICATE),
     (PREPARED, Next.PREPARE_DOMAIN),
     (PROVISIONED, Next.PROVISION_ACCOUNTS),
     (VERIFIED, Next.VERIFY_ACCOUNTS),

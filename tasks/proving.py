@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select
 
 from blocks.clients.comms.protocol import Complex
 from blocks.clients.password_hashes import AccountHashes
 from blocks.errors import Refused, Transient
-from blocks.ledger import AccountProof, Order, OrderEvent, OrderState, SealedAccounts, Step, reading, transaction
+from blocks.ledger import AccountProof, SealedAccounts, Step, reading, transaction
 from blocks.office import Office
 from blocks.terms.deadlines import local_date
 from blocks.terms.ks import ZONE
 from blocks.terms.ks_complex import Proof, ProofKind, Want, wanted
 from blocks.terms.policy import ORDER_POLICY
 from tasks.access_data import PREPARED, PROVISIONED, VERIFIED, sealed_accounts
-from tasks.complexes import ACTIVE, CHANGING, complex_of, service_of
-from tasks.order_state import find_order, is_done, mark_done, note
+from tasks.complexes import ACTIVE, CHANGING, service_of
+from tasks.order_state import find_order, mark_done, note
+from tasks.serving_steps import awaited, done, entered, start, waits
 
 BEFORE_THE_LAST = timedelta(minutes=6)
 """Before the last attempt: resolvers remember for five minutes that a name was not there yet."""
@@ -39,23 +39,23 @@ def prepare_domain(office: Office, number: str, *, now: datetime) -> None:
 
     Raises Refused where a person must provide or configure the complex first.
     """
-    complex_ = _complex(office, number, PREPARED)
-    if complex_ is None or (domain := _start(office, number, PREPARED)) is None:
+    complex_ = awaited(office, number, PREPARED)
+    if complex_ is None or (domain := start(office, number, PREPARED)) is None:
         return
     complex_.prepare(domain)
-    _done(office, number, PREPARED, f"{domain} on {complex_.name}", now)
+    done(office, number, PREPARED, f"{domain} on {complex_.name}", now)
 
 
 def provision_accounts(office: Office, number: str, *, now: datetime) -> None:
     """Write the accounts to the servers. Repeating it changes nothing."""
-    complex_ = _complex(office, number, PROVISIONED)
+    complex_ = awaited(office, number, PROVISIONED)
     if complex_ is None:
         return
     hashes = sealed_accounts(office, number)
-    if (domain := _start(office, number, PROVISIONED)) is None:
+    if (domain := start(office, number, PROVISIONED)) is None:
         return
     complex_.provision(domain, hashes)
-    _done(office, number, PROVISIONED, f"{len(hashes)} accounts in {domain}", now)
+    done(office, number, PROVISIONED, f"{len(hashes)} accounts in {domain}", now)
 
 
 def verify_accounts(office: Office, number: str, *, now: datetime) -> None:
@@ -65,11 +65,11 @@ def verify_accounts(office: Office, number: str, *, now: datetime) -> None:
     have lost what it took last.
     Raises Transient while attempts are left, Refused("not_proven") after the last; both name contacts and protocols.
     """
-    complex_ = _complex(office, number, VERIFIED)
+    complex_ = awaited(office, number, VERIFIED)
     if complex_ is None:
         return
     hashes = sealed_accounts(office, number)
-    if (domain := _start(office, number, VERIFIED)) is None:
+    if (domain := start(office, number, VERIFIED)) is None:
         return
     tried = _tried(office, number, wanted([account.name for account in hashes]))
     if tried.any:
@@ -106,12 +106,7 @@ def _tried(office: Office, number: str, every: Sequence[Want]) -> _Tried:
     with reading(office.sessions) as session:
         order = find_order(session, number)
         written = session.get_one(Step, (order.id, PROVISIONED)).done_at
-        entered = session.scalar(
-            select(func.max(OrderEvent.at)).where(
-                OrderEvent.order_id == order.id, OrderEvent.to_state == OrderState.IN_PROGRESS.value
-            )
-        )
-        since = max(written, entered or written)
+        since = max(written, entered(session, order) or written)
         query = select(AccountProof).where(AccountProof.order_id == order.id, AccountProof.at >= written)
         rows = session.scalars(query).all()
         return _Tried(
@@ -144,7 +139,7 @@ def _record(office: Office, number: str, proofs: Sequence[Proof], tried: _Tried,
         order = find_order(session, number, lock=True)
         service = service_of(session, order, lock=True)
         written = session.get(Step, (order.id, PROVISIONED))
-        if not _waits(session, order, VERIFIED) or written is None or written.done_at != tried.written:
+        if not waits(session, order, VERIFIED) or written is None or written.done_at != tried.written:
             service.served_state = CHANGING
             return False
         at = max(now, tried.since)  # the clocks of two workers may differ
@@ -170,60 +165,3 @@ def _told(proofs: Sequence[Proof]) -> str:
     lines = [f"{proof.contact or 'the complex'} {proof.kind.value}: {proof.detail}" for proof in proofs[:_NAMED]]
     more = len(proofs) - _NAMED
     return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
-
-
-def _waits(session: Session, order: Order, step: str) -> bool:
-    return order.state is OrderState.IN_PROGRESS and not is_done(session, order, step)
-
-
-def _complex(office: Office, number: str, step: str) -> Complex | None:
-    """The complex that a step waits for; None where the step is done or no longer wanted.
-
-    Raises Refused where a person must provide or configure it first. It is asked for before anything is marked, so
-    that an order which nothing serves has no servers to be cleared when it is cancelled.
-    """
-    with reading(office.sessions) as session:
-        if not _waits(session, find_order(session, number), step):
-            return None
-    complex_ = complex_of(office, number)
-    _check_limits(office, number)
-    return complex_
-
-
-def _start(office: Office, number: str, step: str) -> str | None:
-    """The domain to work on; None where the step is done or no longer wanted.
-
-    From now on the servers may hold something: whatever becomes of the order, they are brought to its end.
-    """
-    with transaction(office.sessions) as session:
-        order = find_order(session, number, lock=True)
-        if not _waits(session, order, step):
-            return None
-        service = service_of(session, order, lock=True)
-        service.served_state = CHANGING
-        return service.name
-
-
-def _done(office: Office, number: str, step: str, result: str, now: datetime) -> None:
-    with transaction(office.sessions) as session:
-        order = find_order(session, number, lock=True)
-        if _waits(session, order, step):
-            latest = session.scalar(select(func.max(AccountProof.at)).where(AccountProof.order_id == order.id))
-            if latest is not None and latest >= now:  # what was seen of former accounts stays before these
-                now = latest + timedelta(microseconds=1)
-            mark_done(session, order, step, result=result, now=now)
-            return
-        # The order ended meanwhile, perhaps after its servers were cleared: they are looked at once more.
-        service_of(session, order, lock=True).served_state = CHANGING
-
-
-def _check_limits(office: Office, number: str) -> None:
-    at = office.complexes.dedicated_to(number)
-    if at is None:
-        return
-    with reading(office.sessions) as session:
-        product = service_of(session, find_order(session, number)).product
-    for name, has in (("mail_bytes", at.mail_bytes), ("call_seconds", at.call_seconds)):
-        if product.get(name, has) != has:
-            told = f"complex {at.name} has {name} = {has}, the order wants {product[name]}: configure it, then resume"
-            raise Refused("limits", told)

@@ -10,9 +10,13 @@ from typing import Any
 
 import requests
 
+from blocks.clients.ca import acme_ca, dns01
 from blocks.office import open_office
 from blocks.settings import Settings
 from tasks.ca_orders import advance
+
+PRELOADED = (acme_ca, dns01)
+"""What an office loads when it opens such a CA: once in the fork server, not in every child."""
 
 
 def job(settings: Settings, order: int, at: datetime, kill_at: int | None, moment: str) -> None:

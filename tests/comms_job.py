@@ -13,8 +13,8 @@ from blocks.clients.comms.complex import RealComplex
 from blocks.clients.comms.names import DnsNames
 from blocks.clients.comms.sip import SipService
 from blocks.clients.comms.xmpp import XmppService
-from blocks.office import open_office
 from blocks.settings import Settings
+from tests.ca_of_today import opened
 from tests.work import drain
 
 if "test" in email_validator.SPECIAL_USE_DOMAIN_NAMES:
@@ -40,4 +40,4 @@ def job(settings: Settings, point: str, at: datetime) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(owner, method, deadly)
-    drain(open_office(settings), at)
+    drain(opened(settings), at)

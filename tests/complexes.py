@@ -37,6 +37,9 @@ class Servers:
             self.down -= 1
             raise Transient("the servers do not answer")
 
+    def publish_names(self, domain: str) -> None:  # noqa: ARG002 - whatever the domain
+        self._called("publish_names")
+
     def prepare(self, domain: str) -> None:
         self._called("prepare")
         self.prepared.add(domain)
@@ -94,6 +97,8 @@ class OneComplex:
 
     own_zone = ""
     hosts: Sequence[str] = ()
+    name_servers: Sequence[str] = ()
+    resolvers: Sequence[str] = ()
 
     def __init__(self, servers: Servers, dedicated: ComplexAt | None = None) -> None:
         self._servers, self.dedicated = servers, dedicated
@@ -103,6 +108,9 @@ class OneComplex:
         if not self.provided:
             raise Refused("dedicated_server", f"no complex for {order} in {place}, dedicated: {dedicated}")
         return self._servers
+
+    def standing(self, order: str, *, dedicated: bool, place: str) -> ComplexAt | None:  # noqa: ARG002 - likewise
+        return self.dedicated
 
     def dedicated_to(self, order: str) -> ComplexAt | None:  # noqa: ARG002 - every order is asked for
         return self.dedicated

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 SPAWN = multiprocessing.get_context("forkserver")
-JOBS = ("accounts", "acts", "ca", "certificate", "comms", "copies", "kill", "log", "log_reading", "purge", "revenue")
+<<<<<<< HEAD
+JOBS = ("accounts", "acts", "ca", "certificate", "comms", "copies", "kill", "log", "log_reading", "purge", "revenue", "rotation")
+=======
+>>>>>>> h-G
 SPAWN.set_forkserver_preload([f"tests.{name}_job" for name in JOBS])
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -65,9 +66,11 @@ class Zones:
 class Reseller:
     """The stand-in, the zones, and as many clients as are asked for."""
 
-    def __init__(self, url: str, root: Path) -> None:
+    def __init__(self, url: str, root: Path, proven: Callable[[Proof], bool] | None, now: datetime) -> None:
         self.url = url
-        self._local = LocalAuthority(root / "reseller", lambda: NOW)
+        self._proven = proven
+        self._now = now
+        self._local = LocalAuthority(root / "reseller", lambda: now)
         self.zones = Zones()
         self.sandbox = self._new()
         self.app = create_sandbox(self.sandbox)
@@ -78,8 +81,8 @@ class Reseller:
         self.app.state.sandbox = self.sandbox = self._new()
 
     def _new(self) -> Sandbox:
-        shown = self.zones.shown
-        return Sandbox(USER, PASSWORD, self._local, "embedded", proven=lambda proof: proof in shown, clock=lambda: NOW)
+        proven = self._proven or self.zones.shown.__contains__
+        return Sandbox(USER, PASSWORD, self._local, "embedded", proven=proven, clock=lambda: self._now)
 
     def at(self, **more: object) -> AuthorityAt:
         """Where it stands, as the file of an installation says it."""
@@ -98,10 +101,10 @@ class Reseller:
 
 
 @contextmanager
-def reseller(root: Path) -> Iterator[Reseller]:
-    """A stand-in that looks for proofs in the zones, and its files in `root`."""
+def reseller(root: Path, *, proven: Callable[[Proof], bool] | None = None, now: datetime = NOW) -> Iterator[Reseller]:
+    """A stand-in that looks for proofs in the zones in memory, or by `proven`; its files are in `root`."""
     port = free_port()
-    opened = Reseller(f"http://127.0.0.1:{port}", root)
+    opened = Reseller(f"http://127.0.0.1:{port}", root, proven, now)
     config = uvicorn.Config(opened.app, port=port, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -11,6 +11,8 @@ from blocks.terms.intervals import Interval
 from blocks.terms.works import KS_CLOSES, KS_OPENS, SATURDAY
 from blocks.terms.zones import MOSCOW
 
+MOST_SAID = 200
+"""Characters of the reason of an emergency."""
 _DAY, _NONE = timedelta(days=1), timedelta(0)
 _LONGEST_MONTH = timedelta(days=31, hours=1)
 
@@ -118,7 +120,8 @@ class PlanFacts(Frozen):
 
     `serves_from` is when it went or will go into service (None: since it was issued). `lifetime` is what the successor
     will have (None: the same). `draw` places our order in the CA's window, from 0 (its start) to 1. A successor that
-    ends before it could serve is none: leave it out.
+    ends before it could serve is none: leave it out. `emergency` says why it cannot wait (its key is known to
+    others, it was revoked), empty where it can.
     """
 
     not_before: Moment
@@ -128,6 +131,7 @@ class PlanFacts(Frozen):
     lifetime: timedelta | None = Field(default=None, gt=_NONE)
     ari: RenewalWindow | None = None
     draw: float = Field(default=0, ge=0, le=1)
+    emergency: str = Field(default="", max_length=MOST_SAID)
     successor: Successor | None = None
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from blocks.terms.base import Deadline, Decision, Frozen, Moment, Verdict, rule
-from blocks.terms.certificate_facts import PlanFacts, PlanTerms, RenewalWindow, Replacement, WeekWindow
+from blocks.terms.certificate_facts import MOST_SAID, PlanFacts, PlanTerms, RenewalWindow, Replacement, WeekWindow
 from blocks.terms.deadlines import at_wall, in_calendar_months, local_date
 from blocks.terms.intervals import Interval
 from blocks.terms.zones import MOSCOW
@@ -38,7 +38,7 @@ class ReplacementFacts(Frozen):
     swap_at: Moment
     published_at: Moment | None = None
     announced_at: Moment | None = None
-    emergency: str = Field(default="", max_length=200)
+    emergency: str = Field(default="", max_length=MOST_SAID)
 
 
 @rule("KS-3.8", ReplacementFacts)
@@ -73,8 +73,8 @@ def plan_replacement(facts: PlanFacts, terms: PlanTerms) -> Replacement:
 
     The swap lies in the window that customers were told. Else it is the latest that keeps the notice and the margin,
     not later than the end of the CA's advice where that leaves one; else the latest that keeps the margin alone; else
-    the next that keeps the least margin; else the last hours before that. A CA whose advice lies wholly in the past,
-    and that no successor has answered yet, wants the certificate replaced now: an emergency, at once.
+    the next that keeps the least margin; else the last hours before that. An emergency is replaced at once; a CA whose
+    advice lies wholly in the past, and that no successor has answered yet, is one: it wants that now.
     """
     if why := _wanted_now(facts):
         swap = Interval(start=facts.now, end=facts.now + terms.length)
@@ -104,13 +104,14 @@ def renew_at(ari: RenewalWindow, draw: float, *, now: datetime) -> datetime:
 
 
 def _wanted_now(facts: PlanFacts) -> str:
-    """Why the CA wants a replacement now; empty where it does not. In the ordinary course a successor is older."""
+    """Why it is replaced now; empty where that has time. Without a hurry a successor is older than the advice."""
     ari, successor = facts.ari, facts.successor
-    if ari is None or ari.end > facts.now:
-        return ""
+    if facts.emergency or ari is None or ari.end > facts.now:
+        return facts.emergency
     if successor is not None and not ari.why and successor.not_before < ari.end:
         return ""
-    return f"the CA's renewal window ended on {_said(ari.end)}" + (f" ({ari.why})" if ari.why else "")
+    why = f"the CA's renewal window ended on {_said(ari.end)}" + (f" ({ari.why})" if ari.why else "")
+    return why[:MOST_SAID]
 
 
 def _valid_until(facts: PlanFacts) -> datetime:
@@ -147,7 +148,7 @@ def _issue_at(facts: PlanFacts, terms: PlanTerms, swap: Interval) -> datetime:
 def _advised(facts: PlanFacts, planned: datetime) -> datetime:
     """The moment that was planned, or that of the CA's advice if it comes before."""
     ari = facts.ari
-    return planned if ari is None else min(planned, ari.start + ari.span.length * facts.draw)
+    return planned if ari is None else min(planned, renew_at(ari, facts.draw, now=facts.now))
 
 
 def _in_time(facts: PlanFacts, terms: PlanTerms, swap: Interval) -> bool:

@@ -23,7 +23,7 @@ _LEAST_RSA, _LEAST_EC = 2048, 256
 
 
 class Kind(StrEnum):
-    """Kinds of findings: of endpoints first, then of domain names."""
+    """Kinds of findings: of endpoints first, then of domain names, then of rotations."""
 
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown_certificate"
@@ -39,6 +39,8 @@ class Kind(StrEnum):
     LAME = "lame_server"
     DNSSEC = "dnssec"
     REGISTRATION = "registration_ends"
+    PROMISE = "promise"
+    ROTATION = "rotation"
 
 
 SERVED = frozenset(
@@ -54,9 +56,13 @@ SERVED = frozenset(
     }
 )
 """What is found at endpoints."""
-NAMED = frozenset(Kind) - SERVED
+ROTATED = frozenset({Kind.PROMISE, Kind.ROTATION})
+"""What is found of the rotation of a site: a notice or a window that cannot be kept, what stands in its way."""
+NAMED = frozenset(Kind) - SERVED - ROTATED
 """What is found of domain names."""
-_CLAUSES = {Kind.UNREACHABLE: "KS-3.2", Kind.UNKNOWN: "KS-3.8", Kind.NOT_IN_SERVICE: "KS-3.8"}
+_CLAUSES = {Kind.UNREACHABLE: "KS-3.2", Kind.UNKNOWN: "KS-3.8", Kind.NOT_IN_SERVICE: "KS-3.8"} | dict.fromkeys(
+    ROTATED, "KS-3.8"
+)
 
 
 class Flaw(Frozen):

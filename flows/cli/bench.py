@@ -145,3 +145,28 @@ def bench_comms_command(
         if refused.reason not in {"root", "not_root", "not_installed"}:
             raise
         say(f"left out, no complex can be started here: {refused}")
+
+
+@app.command("bench-certificates")
+def bench_certificates_command(
+    ours: Annotated[int, typer.Option(help="Certificates that we order, each way")] = 128,
+    theirs: Annotated[int, typer.Option(help="Certificates that each peer orders, each way")] = 32,
+    at_once: Annotated[int, typer.Option(help="How many at once, after one by one")] = 32,
+) -> None:
+    """Certificates a minute beside lego and certbot, those of them that are on PATH, from the configured ACME CA."""
+    from blocks.office import open_office
+    from blocks.settings import load_settings
+    from flows.cli.bench_certificates import bench_certificates, ground
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(prefix="dogovor-bench-") as folder:
+        home = Path(folder) / "home"
+        office = open_office(load_settings().model_copy(update={"home": home, "ledger_url": ""}))
+        for row in bench_certificates(
+            office, ground(office, Path(folder)), ours=ours, theirs=theirs, at_once=at_once, say=say
+        ):
+            typer.echo(str(row._asdict()))
+        office.engine.dispose()

@@ -1,4 +1,4 @@
-"""`dogovor certificates`: what is planned for the certificates of a domain."""
+"""`dogovor certificates`: what stands and comes, one ordered by hand, a year planned."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blocks.errors import Refused
 if TYPE_CHECKING:
     from blocks.terms.certificate_year import YearPlan
 
-app = typer.Typer(help="Certificates: what is planned for a domain.", no_args_is_help=True)
-_YEAR = timedelta(days=365)
+app = typer.Typer(help="Certificates: what stands, what comes, what is planned.", no_args_is_help=True)
+_YEAR, _PATIENCE = timedelta(days=365), timedelta(minutes=5)
 
 
 @app.command()
@@ -44,6 +44,56 @@ def plan(
     if picture is not None and drawn is not None:
         picture.write_bytes(drawn(view))
         typer.echo(f"drawn: {picture}")
+
+
+@app.command("list")
+def list_sites() -> None:
+    """Every site with what it shows, until when, and what comes."""
+    from flows.runtime import now, office
+    from reports.certificate_story import story_row
+    from tasks.certificate_stories import all_sites, certificate_story
+
+    opened = office()
+    for slug in all_sites(opened.sessions):
+        row = story_row(certificate_story(opened.sessions, slug, now=now()))
+        typer.echo("\t".join(row.values()))
+
+
+@app.command()
+def show(slug: Annotated[str, typer.Argument(help="The site, as in its public address")]) -> None:
+    """The plan, the certificates and the journal of a site."""
+    from flows.runtime import now, office
+    from reports.certificate_story import story_markdown
+    from tasks.certificate_stories import certificate_story
+
+    typer.echo(story_markdown(certificate_story(office().sessions, slug, now=now())))
+
+
+@app.command("issue")
+def issue_one(
+    operator: Annotated[str, typer.Option(help="Who does this")],
+    name: Annotated[list[str] | None, typer.Option(help="A name, the leading one first; repeat it for more")] = None,
+    authority: Annotated[str | None, typer.Option(help="A CA of the file of certificates")] = None,
+    slug: Annotated[str | None, typer.Option(help="The site; empty: the first name")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be ordered")] = False,
+) -> None:
+    """Order a certificate for one or many names and follow its CA for a while."""
+    from uuid import uuid4
+
+    from flows.runtime import now, office
+    from tasks.ca_following import follow
+    from tasks.certificate_acts import intended, issue
+    from tasks.certificate_forms import IssueForm
+
+    values = {"names": name or (), "authority": authority, "slug": slug, "operator": operator}
+    form, opened = IssueForm.model_validate(values), office()
+    site_slug, names, ca = intended(opened, form)
+    if dry_run:
+        typer.echo(f"would be ordered: {site_slug} at {ca} for {', '.join(names)}")
+        return
+    site = issue(opened, form, now=now())
+    state = follow(opened, site, worker=f"cli {uuid4().hex}", now=now(), patience=_PATIENCE)
+    typer.echo(f"{site_slug}: the order at {ca} is {state}")
 
 
 def _first_day(text: str) -> datetime:

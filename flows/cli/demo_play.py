@@ -29,6 +29,8 @@ from blocks.terms.zones import MOSCOW
 from flows.cli.demo_logs import logs_of_half_a_year
 from flows.cli.demo_stack import DemoStack
 from flows.stack import Say
+from reports.certificate_story import story_row
+from tasks.certificate_stories import all_sites, certificate_story
 from tasks.stories import order_numbers, story_of
 
 LIMIT_SECONDS = 120.0
@@ -199,12 +201,20 @@ def _play(demo: Demo) -> dict[str, Any]:
         "repeated_webhook": repeated,
         "forged_webhook": forged,
         "orders": [_row(demo, order, story) for order, story in stories.items()],
+        "certificates": _certificates(demo),
         "window": saturday,
         "logs": logs,
         "letters": sorted(str(path) for path in (demo.stack.home / "outbox").glob("*.eml")),
         "home": str(demo.stack.home),
         "prefect": demo.stack.prefect_url.removesuffix("/api"),
     }
+
+
+def _certificates(demo: Demo) -> dict[str, str]:
+    """What each customer's domain shows, and until when."""
+    stories = [certificate_story(demo.sessions, slug, now=datetime.now(UTC)) for slug in all_sites(demo.sessions)]
+    rows = [story_row(story) for story in stories]
+    return {row["site"]: f"{row['shows']} until {row['until']}, swap planned {row['swap']}" for row in rows}
 
 
 def _proofs(contacts: int) -> int:
@@ -275,6 +285,8 @@ def print_table(result: dict[str, Any]) -> None:
     for row in result["orders"]:
         for name, path in row["documents"].items():
             console.print(f"{name}: {path}", soft_wrap=True, highlight=False)
+    for site, shown in result["certificates"].items():
+        console.print(f"certificate of {site}: {shown}", soft_wrap=True, highlight=False)
     window = result["window"]
     console.print(
         f"Saturday's window {window['number']}, {len(window['notices'])} letters: {window['works']}", soft_wrap=True

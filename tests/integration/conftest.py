@@ -11,6 +11,7 @@ import pytest
 from blocks.clients.comms.mail import MailService
 from blocks.office import Office, open_office
 from blocks.settings import Settings
+from tests.ca_of_today import opened
 from tests.comms_work import close
 from tests.conftest import close_office
 from tests.integration.mail_client import Customer, MailClient, a_service, an_account
@@ -65,6 +66,6 @@ def complex_settings(whole: Whole, settings_for: Callable[..., Settings], tmp_pa
 @pytest.fixture
 def complex_office(complex_settings: Settings) -> Iterator[Office]:
     """An empty office on the complex."""
-    opened = open_office(complex_settings)
-    yield opened
-    close(opened)
+    office = opened(complex_settings)
+    yield office
+    close(office)

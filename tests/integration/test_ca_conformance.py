@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,14 +10,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from blocks.clients.ca.addresses import AuthorityAt, CertificatesAt
 from blocks.clients.ca.opened import CaKeys, open_authority
 from blocks.clients.ca.pem import facts_of, fits, new_key, request_for
 from blocks.clients.ca.protocol import Authority, OrderState, Placed, Request
+from blocks.clients.ca.records import Proof
 from blocks.clients.certificates import LocalAuthority
+from blocks.clients.comms.names_outside import Resolver
 from blocks.errors import Refused
 from blocks.terms.certificates import KeyKind
+from tests.reseller import PASSWORD, PERSON, Reseller, reseller
 from tests.servers.acme_dns import AcmeDns
 
 KEY = new_key(KeyKind.EC_P256)
@@ -29,7 +33,8 @@ class Kind:
     """A kind of CA. `opened` makes a client that knows nothing of earlier ones, at the same CA with the same account.
 
     `domain` is what it issues below; `refuses` a name that it never issues for (empty: there is none); `finds` is
-    whether it finds lost orders; `advises` whether it offers ARI; `gives_up` whether it ends orders on demand.
+    whether it finds lost orders; `advises` whether it offers ARI; `gives_up` whether it ends orders on demand;
+    `revokes` whether it revokes by its interface.
     """
 
     opened: Callable[[], Authority]
@@ -38,6 +43,7 @@ class Kind:
     finds: bool = True
     advises: bool = True
     gives_up: bool = True
+    revokes: bool = True
 
 
 def local(request: pytest.FixtureRequest) -> Kind:
@@ -69,7 +75,33 @@ def acme2certifier(request: pytest.FixtureRequest) -> Kind:
     return Kind(acme(request, "acme2certifier"), "example.test", finds=False, gives_up=False)
 
 
-KINDS = {"local": local, "pebble": pebble, "acme2certifier": acme2certifier}
+def gogetssl(request: pytest.FixtureRequest) -> Kind:
+    shop, dns = request.getfixturevalue("shop"), request.getfixturevalue("acme_dns")
+    assert isinstance(shop, Reseller)
+    assert isinstance(dns, AcmeDns)
+    whole = CertificatesAt(authority=(shop.at(),), zone=(dns.zone(),), resolvers=(dns.server,))
+    nowhere = LocalAuthority(Path("/nonexistent"), lambda: datetime.now(UTC))
+    keys = CaKeys(authorities={"shop": SecretStr(PASSWORD)}, zones=dns.keys)
+
+    def opened() -> Authority:
+        return open_authority(shop.at(), whole, keys, account_key=lambda: ACCOUNT, local=nowhere)
+
+    return Kind(opened, "example.test", advises=False, revokes=False)
+
+
+@pytest.fixture
+def shop(acme_dns: AcmeDns, tmp_path: Path) -> Iterator[Reseller]:
+    """The reseller's stand-in, which looks for proofs in the real DNS."""
+
+    def proven(proof: Proof) -> bool:
+        shown = Resolver("127.0.0.1", acme_dns.port).look_up(proof.name, proof.kind)
+        return proof.value in {str(rdata).strip('."') for rdata in shown}
+
+    with reseller(tmp_path, proven=proven, now=now()) as opened:
+        yield opened
+
+
+KINDS = {"local": local, "pebble": pebble, "acme2certifier": acme2certifier, "gogetssl": gogetssl}
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -78,7 +110,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def wanted(*names: str, csr_names: tuple[str, ...] = ()) -> Request:
-    return Request(intent=uuid4().hex, names=names, csr=request_for(csr_names or names, KEY))
+    return Request(intent=uuid4().hex, names=names, csr=request_for(csr_names or names, KEY), facts=PERSON)
 
 
 def below(kind: Kind) -> str:
@@ -185,6 +217,11 @@ def test_an_order_that_issued_stays_as_it_is_when_it_is_cancelled(kind: Kind) ->
 def test_revoking_twice_is_no_error(kind: Kind) -> None:
     ca = kind.opened()
     chain = issued(ca, wanted(below(kind)))
+    if not kind.revokes:
+        with pytest.raises(Refused) as refused:
+            ca.revoke(chain, 4)
+        assert refused.value.reason == "unsupported"
+        return
     ca.revoke(chain, 4)
     kind.opened().revoke(chain, 4)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
+from blocks.clients.ca.local import LocalCa
 from blocks.clients.ca.pem import facts_of
+from blocks.clients.ca.protocol import Placed, Request
+from blocks.errors import OutcomeUnknown, Transient
 from blocks.issued import IssuedCertificates
 from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Site, reading, transaction
 from blocks.office import Office
@@ -63,6 +66,36 @@ def test_an_order_that_another_worker_holds_is_left_alone(office: Office) -> Non
         row.lease_owner, row.lease_until = "b", NOW + timedelta(minutes=10)
     assert advance(office, order, worker="a", now=NOW) is CaOrderState.INTENDED
     assert advance(office, order, worker="a", now=NOW + timedelta(minutes=11)) is CaOrderState.ISSUED
+
+
+class Losing(LocalCa):
+    """Its answer to the first order gets lost, and it is away when it is first looked for."""
+
+    def __init__(self, office: Office) -> None:
+        super().__init__("local", office.authority, office.authority.root, 90)
+        self.asked: list[str] = []
+
+    def place(self, request: Request, *, now: datetime) -> Placed:
+        placed = LocalCa("local", self._authority, self._orders.parent, 90).place(request, now=now)
+        self.asked.append("place")
+        if self.asked == ["place"]:
+            raise OutcomeUnknown("the connection broke")
+        return placed
+
+    def find(self, request: Request) -> Placed | None:
+        self.asked.append("find")
+        if self.asked.count("find") == 1 and "place" in self.asked:
+            raise Transient("away")
+        return super().find(request)
+
+
+def test_an_order_is_looked_for_until_it_is_known_whether_it_was_placed(office: Office) -> None:
+    ca = office._authorities["local"] = Losing(office)  # noqa: SLF001 - in place of the one that it would open
+    order = ordered(office)
+    for minutes in range(3):
+        advance(office, order, worker="a", now=NOW + timedelta(minutes=minutes))
+    assert ca.asked == ["place", "find", "find"]
+    assert len(issued(office)) == 1
 
 
 def test_an_order_beyond_its_time_waits_for_a_person(office: Office) -> None:

@@ -38,6 +38,7 @@ def with_front(office: Office) -> Office:
         EndpointAt(host="192.0.2.1", port=5061, name=f"sip.{HOST}"),
         EndpointAt(host="192.0.2.1", port=5062),
         EndpointAt(host="elsewhere.example.org", port=443),
+        EndpointAt(host=f"deep.sip.{HOST}", port=443),
     )
     front = ConsumerAt(name="front", directory=Path("/nonexistent"), endpoints=ends)
     local = AuthorityAt(name="local", kind="local")

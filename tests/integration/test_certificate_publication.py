@@ -25,6 +25,7 @@ from blocks.office import Office, open_office
 from blocks.settings import Settings
 from flows.fulfilment import send_due
 from tasks.certificate_publication import CLAUSE, announce, publish
+from tasks.erased import erased_email
 from tests.certificates import HOST, SWAP_AT, a_certificate, change, coming, events_of, in_public, in_service, row_of
 from tests.conftest import close_office
 from tests.servers.processes import free_port
@@ -127,9 +128,13 @@ def test_a_chain_without_its_authority_publishes_nothing(
         publish(seen, made, now=NOW)
 
 
-def test_a_page_that_does_not_show_it_publishes_nothing(sqlite_office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("left", ["", "fingerprint", "key_hash"])
+def test_a_page_that_does_not_show_it_and_its_key_publishes_nothing(
+    sqlite_office: Office, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
     made = coming(sqlite_office)
-    monkeypatch.setattr("flows.gateway.certificates.certificates_page", lambda _: "<p>later</p>")
+    said = f"<p>{getattr(row_of(sqlite_office, made), left)}</p>" if left else "<p>later</p>"
+    monkeypatch.setattr("flows.gateway.certificates.certificates_page", lambda _: said)
     with in_public(sqlite_office) as seen, pytest.raises(Transient, match="does not show"):
         publish(seen, made, now=NOW)
 
@@ -250,15 +255,35 @@ def test_who_becomes_a_customer_later_is_told_and_owed_no_month(sqlite_office: O
     assert soon(NOW, row_of(office, made).announced_at)
 
 
-def test_the_domain_of_a_customer_is_told_of_to_that_customer_alone(office: Office) -> None:
+def test_who_left_before_a_letter_arrived_holds_nothing_up(sqlite_office: Office) -> None:
+    office = with_users(sqlite_office, USERS)
+    made = published(office)
+    announce(office, made, now=NOW)
+    bounce(office, USERS[1], NOW)
+    send_due(office, now=NOW)
+    assert not announce(office, made, now=NOW)
+    assert announce(with_users(sqlite_office, USERS[:1]), made, now=NOW)
+    assert [state for _, state, _ in owed(office)] == [ObligationState.FULFILLED, ObligationState.LIFTED]
+
+
+def of_a_customer(office: Office, email: str) -> int:
+    """A published certificate of a customer's own domain."""
     with transaction(office.sessions) as session:
-        one = Customer(agreement="KS", kind="person", name="Анна", email="anna@example.test", created_at=NOW)
+        one = Customer(agreement="KS", kind="person", name="Анна", email=email, created_at=NOW)
         session.add(one)
         session.flush()
         customer = one.id
-    made = coming(office, "shop.example.net", published_at=NOW, state=CertificateState.PUBLISHED, customer_id=customer)
-    announce(office, made, now=NOW)
+    return coming(office, "shop.example.net", published_at=NOW, state=CertificateState.PUBLISHED, customer_id=customer)
+
+
+def test_the_domain_of_a_customer_is_told_of_to_that_customer_alone(office: Office) -> None:
+    announce(office, of_a_customer(office, "anna@example.test"), now=NOW)
     assert [letter.recipient for letter in letters(office)] == ["anna@example.test"]
+
+
+def test_a_customer_whose_data_were_destroyed_is_written_to_no_more(sqlite_office: Office) -> None:
+    assert announce(sqlite_office, of_a_customer(sqlite_office, erased_email(7)), now=NOW)
+    assert letters(sqlite_office) == []
 
 
 def test_a_site_that_nobody_uses_is_announced_by_its_page_alone(sqlite_office: Office) -> None:

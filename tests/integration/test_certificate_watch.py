@@ -21,15 +21,17 @@ from blocks.clients.comms.tls_prelude import Speech
 from blocks.clients.endpoints import shown
 from blocks.durable import locked
 from blocks.errors import Refused, Transient
-from blocks.ledger import Certificate, CertificateState, Finding, Notice, reading, transaction
+from blocks.ledger import Certificate, CertificateState, Finding, Notice, Service, reading, transaction
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from blocks.terms.watching import Kind
 from flows.certificate_watch import _row
+from tasks.ca_orders import open_site
 from tasks.certificate_install import install
 from tasks.certificate_watch import watch_served
 from tests.certificate_work import NAMES, SLUG, certificates_file, consumer_text, issue
-from tests.conftest import close_office
+from tests.comms_work import active
+from tests.conftest import PaymentSandbox, close_office
 from tests.servers.processes import free_port
 from tests.servers.tls_port import Manners, tls_port
 from tests.servers.tls_site import TlsSite, tls_site
@@ -222,3 +224,68 @@ def test_a_file_without_authorities_is_not_the_servers_fault(tmp_path: Path) -> 
     (tmp_path / "none.pem").write_text("nothing")
     with tls_port(Manners(), served) as port, pytest.raises(Refused, match="no authorities"):
         shown(EndpointAt(host="127.0.0.1", port=port, name=SLUG), tmp_path / "none.pem", now=NOW)
+
+
+COMPLEX = """\
+[[complex]]
+name = "c1"
+host = "c1.example.test"
+addresses = ["127.0.0.1"]
+ca_file = "{ca}"
+[complex.xmpp]
+api_url = "http://127.0.0.1:1/"
+hosts_file = "/h"
+certificates = "/c"
+port = {none}
+tls_port = {domain}
+upload_port = {none}
+[complex.mail]
+doveadm_url = "http://127.0.0.1:1/"
+imap_port = {none}
+imaps_port = {host}
+submission_port = {none}
+submissions_port = {none}
+smtp_port = {none}
+[complex.sip]
+rpc_url = "http://127.0.0.1:1/"
+tls_file = "/t"
+certificates = "/c"
+tls_port = {none}
+"""
+
+
+@pytest.mark.clause("KS-2.6")
+def test_ks_2_6_a_customers_domain_is_looked_at_on_its_complex_and_mail_at_the_host(
+    settings_for: Callable[..., Settings], sandbox: PaymentSandbox, tmp_path: Path
+) -> None:
+    plain = open_office(settings_for())
+    number = active(plain, sandbox, 2)
+    with reading(plain.sessions) as session:
+        domain = session.scalars(select(Service.name)).one()
+    close_office(plain)
+    authority = LocalAuthority(tmp_path / "ca", lambda: NOW)
+    host, nowhere = "c1.example.test", free_port()
+    with ExitStack() as stack:
+        shows = {
+            each: stack.enter_context(tls_port(Manners(), ports(tmp_path / each, authority.of(each))))
+            for each in (domain, host)
+        }
+        text = COMPLEX.format(ca=authority.ca_file, none=nowhere, domain=shows[domain], host=shows[host])
+        (tmp_path / "complexes.toml").write_text(text)
+        office = open_office(settings_for(complexes_file=tmp_path / "complexes.toml"))
+        stack.callback(close_office, office)
+        with transaction(office.sessions) as session:
+            names = [domain, f"*.{domain}"]
+            open_site(
+                session, slug=domain, agreement="KS", names=names, authority="local", consumers=["complex"], now=NOW
+            )
+        looks, _ = watch_served(office, now=NOW)
+    found = {each.place.subject: [flaw.kind for flaw in each.flaws] for each in looks}
+    assert found == {
+        f"127.0.0.1:{nowhere} {domain}": [Kind.UNREACHABLE],
+        f"127.0.0.1:{shows[domain]} {domain}": [Kind.UNKNOWN],
+        f"127.0.0.1:{nowhere} upload.{domain}": [Kind.UNREACHABLE],
+        f"127.0.0.1:{nowhere} {host}": [Kind.UNREACHABLE],
+        f"127.0.0.1:{shows[host]} {host}": [],
+    }
+    assert number.startswith("KS-")

@@ -8,9 +8,10 @@ import pytest
 
 from blocks.clients.comms.complex import RealComplex
 from blocks.clients.directory import Kind
-from blocks.office import Office, open_office
+from blocks.office import Office
 from blocks.settings import Settings
 from tasks.inbox import take_back
+from tests.ca_of_today import opened
 from tests.comms_job import POINTS, job
 from tests.comms_work import close, customers, outcomes, paid, proofs
 from tests.conftest import PaymentSandbox
@@ -25,7 +26,7 @@ SERVERS = ("ejabberd", "dovecot", "postfix", "kamailio")
 def test_a_worker_killed_in_the_middle_of_its_calls_is_followed_by_one_that_ends_right(
     whole: Whole, complex_settings: Settings, sandbox: PaymentSandbox, tmp_path: Path, point: str
 ) -> None:
-    complex_office = open_office(complex_settings)
+    complex_office = opened(complex_settings)
     number = paid(complex_office, sandbox, 2)
     assert not lives(job, complex_settings, point, NOW + MINUTE)
     assert service_of(complex_office, number).state.value != "active"

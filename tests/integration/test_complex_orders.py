@@ -71,7 +71,7 @@ def test_ks_2_1_a_complex_is_active_when_every_contact_was_proven_in_every_proto
     given(office, servers)
     number = paid(office, 6)
     every = wanted([f"c00{n}" for n in range(1, 7)])
-    assert servers.calls == ["prepare", "provision", "verify"]
+    assert servers.calls == ["publish_names", "prepare", "provision", "verify"]
     assert servers.asked == [every]
     assert proofs(office, ok=True) == Counter(every)
     assert service_of(office, number).state.value == "active"
@@ -99,7 +99,7 @@ def test_a_contact_that_fails_twice_and_then_works_is_proven_after_its_accounts_
         drain(office, NOW + minute * MINUTE)
     assert service_of(office, number).state.value == "active"
     assert servers.asked[1:] == [[C002_IMAP], [C002_IMAP]], "what is proven is not asked for again"
-    assert servers.calls == ["prepare", "provision", "verify"] * 3
+    assert servers.calls == ["publish_names", *["prepare", "provision", "verify"] * 3]
     assert proofs(office, ok=False) == {C002_IMAP: 2}
     assert set(proofs(office, ok=True).values()) == {1}
 

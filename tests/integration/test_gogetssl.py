@@ -14,6 +14,7 @@ import pytest
 
 from blocks.clients.ca.addresses import CertificatesAt
 from blocks.clients.ca.gogetssl import GoGetSsl, reference
+from blocks.clients.ca.gogetssl_answers import told as order_told
 from blocks.clients.ca.opened import CaKeys, open_authority
 from blocks.clients.ca.pem import facts_of, fits, new_key
 from blocks.clients.ca.protocol import OrderState, Request
@@ -103,6 +104,24 @@ def test_a_txt_proof_is_told_without_its_quotes(shop: Reseller) -> None:
     theirs = shop.sandbox.orders[int(placed(ca, wanted))].proof(THEIRS)
     assert ca.find(wanted) == ca.advance("1000001", wanted, now=NOW)
     assert ca.advance("1000001", wanted, now=NOW).wanted == f"DNS: {THEIRS} TXT {theirs.value}"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "ours.example CNAME elsewhere.example",
+        "_acme-challenge.ours.example CNAME elsewhere.example",
+        "_dmarc.ours.example TXT none",
+        'ours.example IN TXT "v=spf1 +all"',
+    ],
+)
+def test_a_record_that_would_do_more_than_prove_is_shown_and_not_published(shop: Reseller, record: str) -> None:
+    order = order_told({"order_id": "1", "status": "processing", "approver_method": {"dns": {"record": record}}})
+    [proof] = order.waiting
+    assert not proof.harmless
+    ca, wanted = shop.client(transport=Answering(record)), request(OURS)
+    assert ca.advance("1", wanted, now=NOW).wanted == f"DNS: {proof}"
+    assert shop.zones.published == []
 
 
 def test_a_request_for_other_names_is_refused_before_the_reseller_is_asked(shop: Reseller) -> None:
@@ -443,6 +462,17 @@ class Watching(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._seen.append(request.url.path)
         return self._real.handle_request(request)
+
+
+class Answering(httpx.BaseTransport):
+    """A reseller whose one order wants this record."""
+
+    def __init__(self, record: str) -> None:
+        self._record = record
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        order = {"order_id": "1", "status": "processing", "approver_method": {"dns": {"record": self._record}}}
+        return httpx.Response(200, json={"key": "k"} if request.url.path.endswith("/auth/") else order)
 
 
 class Failing(httpx.BaseTransport):

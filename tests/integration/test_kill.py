@@ -108,7 +108,7 @@ def everything_killed(make: Callable[..., Settings], home: Path, url: Callable[[
     whole, _ = run_stages(make(home=home / "whole", ledger_url=url()), stages, 10_000, "before")
     kills = 0
     for moment in ("before", "after"):
-        for kill_at in range(1, 60):
+        for kill_at in range(1, 90):
             settings = make(home=home / f"{moment}-{kill_at}", ledger_url=url())
             found, lived = run_stages(settings, stages, kill_at, moment)
             assert found == whole, f"killed {moment} commit {kill_at}"
@@ -213,7 +213,7 @@ def test_killed_at_every_commit_the_servers_follow_what_was_decided(
     run_stages(first, [*ks_stages(sandbox), *((decision(done, 20), "drain", 20) for done in before)], 10_000, "before")
     kills = 0
     for moment in ("before", "after"):
-        for kill_at in range(1, 60):
+        for kill_at in range(1, 90):
             home = tmp_path / f"{moment}-{kill_at}"
             shutil.copytree(first.home, home)
             settings = settings_for(home=home)

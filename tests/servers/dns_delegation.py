@@ -1,4 +1,4 @@
-"""A parent zone, the zones that it delegates, and a resolver that checks signatures: three name servers on one port."""
+"""A parent zone and the zones that it delegates, on one port of two addresses, and two resolvers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from .processes import NOBODY_ID, clean_environment, free_port, running, server_directory, wait_tcp
 from .requirements import require
 
-PARENT, CHILD, RESOLVER, NOBODY = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
+PARENT, CHILD = "127.0.0.1", "::1"
 PLAIN, SIGNED, BOGUS, LAME = "plain.test", "signed.test", "bogus.test", "lame.test"
 ZONES = (PLAIN, SIGNED, BOGUS)
 
 _OPTIONS = """\
 options {{
   directory "{home}"; pid-file none; session-keyfile none; managed-keys-directory "{home}";
-  listen-on port {port} {{ {address}; }}; listen-on-v6 {{ none; }}; allow-transfer {{ none; }}; notify no;
-  recursion {recursion}; allow-recursion {{ any; }}; dnssec-validation {validation}; empty-zones-enable no;
+  {listen} {{ none; }}; allow-transfer {{ none; }}; notify no;
+  recursion {recursion}; dnssec-validation {validation}; empty-zones-enable no;
   qname-minimization off; max-cache-size 16m; max-cache-ttl 0; max-ncache-ttl 0;
 }};
 controls {{ }};
@@ -28,7 +28,7 @@ logging {{ category default {{ default_stderr; }}; }};
 """
 _START = "$TTL 60\n@ SOA ns.test. h.test. 1 3600 600 86400 1\n"
 _TEST = (
-    f"{_START}@ NS ns\nns A {PARENT}\nns1 A {CHILD}\nns2 A {NOBODY}\n"
+    f"{_START}@ NS ns\nns A {PARENT}\nns1 AAAA {CHILD}\nns2 A {PARENT}\n"
     "plain NS ns1\nsigned NS ns1\nbogus NS ns1\nlame NS ns1\nlame NS ns2\n"
 )
 _CHILD = f"{_START}@ NS ns1.test.\n@ A 192.0.2.7\n"
@@ -36,7 +36,7 @@ _CHILD = f"{_START}@ NS ns1.test.\n@ A 192.0.2.7\n"
 
 @dataclass(frozen=True)
 class Delegation:
-    """All of them answer at `port`; who looks names up asks `resolver`, or `careless`, which checks nothing."""
+    """The name servers answer at `port`; who looks names up asks `resolver`, or `careless`, which checks nothing."""
 
     port: int
     resolver: str
@@ -58,23 +58,32 @@ def dns_delegation() -> Iterator[Delegation]:
         _anchor_of_another(home, anchors)
         forwards = "".join(_forward(zone, CHILD, port) for zone in (*ZONES, LAME)) + _forward("test", PARENT, port)
         trust = f"trust-anchors {{ {' '.join(anchors)} }};\n"
-        parts = {
-            PARENT: ("no", "no", _primary("test", "test")),
-            CHILD: ("no", "no", "".join(_primary(zone, zone) for zone in ZONES)),
-            RESOLVER: ("yes", "yes", trust + forwards),
-            "127.0.0.5": ("yes", "no", forwards),
-        }
-        for address, (recursion, validation, zones) in parts.items():
-            options = _OPTIONS.format(home=home, port=port, address=address, recursion=recursion, validation=validation)
-            _run(stack, home, address, port, options + zones, user_id)
-        yield Delegation(port, f"{RESOLVER}#{port}", f"127.0.0.5#{port}")
+        checking, careless = free_port(), free_port()
+        parts = (
+            (PARENT, port, "no", "no", _primary("test", "test")),
+            (CHILD, port, "no", "no", "".join(_primary(zone, zone) for zone in ZONES)),
+            (PARENT, checking, "yes", "yes", trust + forwards),
+            (PARENT, careless, "yes", "no", forwards),
+        )
+        for address, own_port, recursion, validation, zones in parts:
+            options = _OPTIONS.format(
+                home=home, listen=_listen(address, own_port), recursion=recursion, validation=validation
+            )
+            _run(stack, home, address, own_port, options + zones, user_id)
+        yield Delegation(port, f"{PARENT}#{checking}", f"{PARENT}#{careless}")
+
+
+def _listen(address: str, port: int) -> str:
+    if address == CHILD:
+        return f"listen-on-v6 port {port} {{ {address}; }}; listen-on"
+    return f"listen-on port {port} {{ {address}; }}; listen-on-v6"
 
 
 def _run(stack: ExitStack, home: Path, address: str, port: int, text: str, user_id: int | None) -> None:
-    conf = home / f"{address}.conf"
+    conf = home / f"{address}-{port}.conf"
     conf.write_text(text)
     args: list[str | Path] = [require("named", "bind9"), "-g", "-n", "1", "-U", "1", "-c", conf]
-    log = home / f"{address}.log"
+    log = home / f"{address}-{port}.log"
     process = stack.enter_context(running(args, log=log, env=clean_environment(home), cwd=home, user_id=user_id))
     wait_tcp(address, port, 30.0, process)
 
@@ -98,7 +107,7 @@ def _signed(home: Path, zone: str) -> str:
     name, anchor = _key(home, zone)
     source = home / f"{zone}.plain"
     source.write_text(_CHILD + (home / f"{name}.key").read_text())
-    _tool("dnssec-signzone", "-q", "-z", "-K", home, "-o", zone, "-f", home / zone, source, home / name)
+    _tool("dnssec-signzone", "-q", "-z", "-K", home, "-d", home, "-o", zone, "-f", home / zone, source, home / name)
     return anchor
 
 

@@ -166,7 +166,7 @@ def test_a_plan_stays_what_it_was_until_the_last_moment_of_its_notice() -> None:
     plan = planned(90)
     for now in (plan.issue_at, plan.announce_by):
         again = planned(90, now=now)
-        assert (again.swap, again.kept, again.finding) == (plan.swap, True, "")
+        assert (again.swap, again.issue_at, again.finding) == (plan.swap, plan.issue_at, "")
     late = planned(90, now=plan.announce_by + INSTANT)
     assert not late.noticed
     assert late.in_window
@@ -291,6 +291,12 @@ def test_with_47_days_the_advice_of_two_thirds_changes_nothing() -> None:
     assert plan == planned(47, serves_from=serves)
 
 
+def test_a_profile_too_short_for_the_notice_still_follows_the_advice_in_a_window() -> None:
+    plan = planned(30, ari=advice(18, 20))
+    assert plan.in_window
+    assert plan.swap.end <= ISSUED + 20 * DAY < planned(30).swap.end
+
+
 def test_advice_wholly_in_the_past_is_an_emergency_at_once() -> None:
     now = ISSUED + 7 * DAY
     assert planned(90, now=now - INSTANT, ari=advice(5, 7)).emergency == ""
@@ -299,6 +305,14 @@ def test_advice_wholly_in_the_past_is_an_emergency_at_once() -> None:
     assert "https://ca.example.net/incident" in plan.emergency
     assert not plan.kept
     assert plan.emergency in plan.finding
+    assert len(planned(90, now=now, ari=advice(5, 7, "x" * 500)).emergency) == 200
+
+
+def test_an_emergency_that_a_person_tells_is_replaced_at_once_even_with_a_successor_announced() -> None:
+    told = Successor(not_before=ISSUED, not_after=ISSUED + 90 * DAY, published_at=ISSUED, announced_at=ISSUED)
+    for successor in (None, told):
+        plan = planned(90, now=ISSUED + DAY, emergency="key compromised", successor=successor)
+        assert (plan.emergency, plan.swap.start, plan.kept) == ("key compromised", ISSUED + DAY, False)
 
 
 def test_a_successor_that_was_ordered_by_the_advice_answers_it_and_one_issued_after_it_serves_at_once() -> None:
@@ -348,8 +362,8 @@ class Served(NamedTuple):
 class Provider:
     """Asks the planner once a day, does what it says, and at each swap in its own time."""
 
-    def __init__(self, begins: datetime, lifetime: timedelta, terms: PlanTerms) -> None:
-        self.lifetime, self.terms = lifetime, terms
+    def __init__(self, begins: datetime, lifetime: timedelta, terms: PlanTerms, *, advised: bool = False) -> None:
+        self.lifetime, self.terms, self.advised = lifetime, terms, advised
         self.chain = [Interval(start=begins, end=begins + lifetime)]
         self.from_ = [begins]
         self.told: list[Successor] = []
@@ -364,9 +378,14 @@ class Provider:
                 now=now,
                 serves_from=self.from_[number],
                 successor=self.told[number] if number < len(self.told) else None,
+                ari=self.advice(self.chain[number]) if self.advised else None,
             ),
             self.terms,
         )
+
+    def advice(self, valid: Interval) -> RenewalWindow:
+        middle = valid.start + self.lifetime * 2 / 3
+        return RenewalWindow(start=middle - self.lifetime * 0.02, end=middle + self.lifetime * 0.02)
 
     def day(self, now: datetime) -> None:
         while (plan := self.plan(len(self.told), now)).issue_at <= now:
@@ -471,6 +490,19 @@ def test_windows_of_a_zone_with_dst_have_no_gap_and_whole_months_too(begins: dat
         assert in_calendar_months(swap.told_at, 1, BERLIN).due <= swap.at
         assert swap.at.astimezone(ZoneInfo(BERLIN)).isoweekday() == 7
         assert swap.plan.kept
+
+
+@given(begins=START, days=st.sampled_from([6, 47, 90, 100]))
+@settings(max_examples=15, deadline=None)
+def test_a_ca_that_advises_two_thirds_of_each_lifetime_makes_no_emergency(begins: datetime, days: int) -> None:
+    provider = Provider(begins, days * DAY, ks_terms(days * DAY), advised=True)
+    for day in range(150):
+        provider.day(begins + day * DAY)
+    check(provider)
+    assert not any(swap.plan.emergency for swap in provider.swaps)
+    assert days == 6 or all(swap.plan.kept for swap in provider.swaps)
+    if days > 60:
+        assert all(swap.until <= provider.advice(swap.plan.replaced).end for swap in provider.swaps)
 
 
 # --- a year ahead

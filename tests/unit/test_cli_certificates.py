@@ -64,3 +64,15 @@ def test_ks_3_8_ask_tells_by_when_the_notice_is_due(tmp_path: Path) -> None:
     assert answer["decision"]["verdict"] == "refused"
     assert answer["decision"]["deadline"]["due"] == "2026-11-26T06:00:00Z"
     assert "counted back from" in answer["reading"]
+
+
+def test_a_certificate_is_ordered_listed_and_its_story_shown(tmp_path: Path) -> None:
+    names = ("--name", "shop.example.net", "--name", "www.shop.example.net")
+    order = ("certificates", "issue", *names, "--authority", "local", "--operator", "О. Петрова")
+    assert "would be ordered: shop.example.net at local" in dogovor(tmp_path, *order, "--dry-run")
+    assert dogovor(tmp_path, "certificates", "list").strip() == ""
+    assert "the order at local is issued" in dogovor(tmp_path, *order)
+    assert dogovor(tmp_path, "certificates", "list").startswith("shop.example.net\tnothing")
+    told = dogovor(tmp_path, "certificates", "show", "shop.example.net")
+    assert "asked_for" in told
+    assert "О. Петрова" in told

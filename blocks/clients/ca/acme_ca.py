@@ -96,22 +96,25 @@ class AcmeCa:
         """See Authority.advance. Waits for the CA as long as it takes, or as long as the budget lasts."""
         until, wait = time.monotonic() + self._budget_s, _FIRST_POLL_S
         proofs: _Proofs | None = None
+        finalized = False
+        said = self._looked_at(url)
         while True:
-            said = self._looked_at(url)
             order = said.read(Order)
             if order.state is OrderState.VALID:
-                self._withdraw(self._all_proofs(order) if proofs is None else proofs)
+                self._clean(order, proofs)
                 return _placed(url, order)
             if order.state is OrderState.INVALID:
                 return self._judged(url, order, now)
+            if order.state is OrderState.READY and not finalized and (taken := self._finalize(order, request.csr)):
+                said, finalized = taken, True
+                continue
             if order.state is OrderState.PENDING and proofs is None:
                 proofs = self._prove(order, until - time.monotonic())
-                continue
-            if order.state is OrderState.READY and self._finalized(order, request.csr):
-                continue
-            wait = self._waited(said, wait, until)
-            if not wait:
-                return _placed(url, order)
+            else:
+                wait = self._waited(said, wait, until)
+                if not wait:
+                    return _placed(url, order)
+            said = self._looked_at(url)
 
     def collect(self, url: str) -> str:
         """See Authority.collect."""
@@ -132,7 +135,7 @@ class AcmeCa:
             return
         if order.state not in {OrderState.PENDING, OrderState.READY}:
             return
-        self._withdraw(self._all_proofs(order))
+        self._clean(order)
         for address in order.authorizations:
             self._account.post(address, {"status": "deactivated"})
 
@@ -215,9 +218,6 @@ class AcmeCa:
                 self._account.post(each.dns.url, {})
         return self._proofs(found)
 
-    def _all_proofs(self, order: Order) -> _Proofs:
-        return self._proofs(self._authorizations(order))
-
     def _proofs(self, found: Sequence[Authorization]) -> _Proofs:
         proofs: _Proofs = {}
         for each in found:
@@ -227,18 +227,17 @@ class AcmeCa:
                 proofs[domain] = proofs.get(domain, frozenset()) | {value}
         return proofs
 
-    def _finalized(self, order: Order, csr: str) -> bool:
-        """Whether the CA took the request; not so where it is not ready after all."""
+    def _finalize(self, order: Order, csr: str) -> Said | None:
+        """What the CA answers to the request: the order again; None where it is not ready after all."""
         content = x509.load_pem_x509_csr(csr.encode()).public_bytes(Encoding.DER)
         try:
-            self._account.post(order.finalize, {"csr": urlsafe_b64encode(content).decode().rstrip("=")})
+            return self._account.post(order.finalize, {"csr": urlsafe_b64encode(content).decode().rstrip("=")})
         except Problematic as refused:
             if refused.code == "unauthorized":
                 raise Refused("csr", str(refused)) from None
             if refused.code != "orderNotReady":
                 raise
-            return False
-        return True
+        return None
 
     def _waited(self, said: Said, wait: float, until: float) -> float:
         """Wait as the CA says, or as we do where it says nothing; how long the next time, nothing once time is up."""
@@ -255,7 +254,7 @@ class AcmeCa:
     def _judged(self, url: str, order: Order, now: datetime) -> Placed:
         """An INVALID order: what did not work out is raised, what the CA decided is returned."""
         found = self._authorizations(order)
-        self._withdraw(self._proofs(found))
+        self._clean(order, self._proofs(found))
         failed = {
             each.identifier.value: way.error for each in found for way in each.challenges if way.error is not None
         }
@@ -270,12 +269,13 @@ class AcmeCa:
             raise Refused("order_expired", f"{self.name} kept the order {url} no longer")
         return _placed(url, order)
 
-    def _withdraw(self, proofs: _Proofs) -> None:
-        """Take proofs away. A name server that is away does not keep a certificate back: few are left at a name."""
+    def _clean(self, order: Order, proofs: _Proofs | None = None) -> None:
+        """Take an order's proofs away. Where that fails they stay, few at a name: it keeps no certificate back."""
         try:
-            self._dns.remove(proofs)
+            self._dns.remove(self._proofs(self._authorizations(order)) if proofs is None else proofs)
         except DogovorError as error:
-            _LOG.warning("proofs of %s stay in the DNS: %s", ", ".join(sorted(proofs)), error)
+            names = ", ".join(each.value for each in order.identifiers)
+            _LOG.warning("proofs of %s stay in the DNS: %s", names, error)
 
 
 def _placed(url: str, order: Order) -> Placed:

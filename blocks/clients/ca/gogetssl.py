@@ -209,11 +209,15 @@ class GoGetSsl:
         return not order.chain or leaf_of(order.chain) != replaced
 
     def _ours(self, proofs: Iterable[Proof]) -> list[Proof]:
-        return [proof for proof in proofs if self._records.ours(proof.name)]
+        return [proof for proof in proofs if self._is_ours(proof)]
+
+    def _is_ours(self, proof: Proof) -> bool:
+        """Whether to put it there ourselves; what else it might do is for a person to see."""
+        return proof.harmless and self._records.ours(proof.name)
 
     def _wanted(self, order: Told) -> str:
         """What the customer is asked: records of its own zones, and what the CA says."""
-        asked = [f"DNS: {proof}" for proof in order.waiting if not self._records.ours(proof.name)]
+        asked = [f"DNS: {proof}" for proof in order.waiting if not self._is_ours(proof)]
         return "\n".join([*asked, order.said] if order.said else asked)
 
     def _withdraw(self, order: Told) -> None:

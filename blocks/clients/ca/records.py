@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+import dns.exception
 import dns.name
 from pydantic import SecretStr
 
 from blocks.clients.ca.addresses import ZoneAt
-from blocks.clients.comms.name_server import NameServer
+from blocks.clients.comms.name_server import NameServer, entry
 from blocks.clients.comms.names_outside import resolver
 from blocks.errors import Refused
 from blocks.terms.ks_zone import Record
 
 _TTL = 300
+_MEANING = frozenset({"_acme-challenge", "_dmarc", "_domainkey", "_mta-sts", "_tcp", "_udp"})
+"""Labels that give a record a meaning of its own."""
 
 
 class Proof(NamedTuple):
@@ -26,6 +29,14 @@ class Proof(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} {self.kind} {self.value}"
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it proves and does nothing else: others name it, and it is not to delegate, to allow or to sign."""
+        first = self.name.partition(".")[0]
+        if self.kind == "CNAME":
+            return first.startswith("_") and first not in _MEANING
+        return first not in _MEANING and not self.value.lower().startswith("v=")
 
 
 class Records(Protocol):
@@ -77,5 +88,11 @@ class ZoneRecords:
 
 
 def _record(proof: Proof) -> Record:
-    value = f"{proof.value}." if proof.kind == "CNAME" else '"' + proof.value.replace('"', '\\"') + '"'
-    return Record(proof.name, _TTL, proof.kind, value)
+    """A proof as zone files write it. Raises Refused `dns` where it cannot be written: others made it."""
+    text = proof.value.replace("\\", "\\\\").replace('"', '\\"')
+    record = Record(proof.name, _TTL, proof.kind, f"{proof.value}." if proof.kind == "CNAME" else f'"{text}"')
+    try:
+        entry(record)
+    except (dns.exception.DNSException, ValueError):
+        raise Refused("dns", f"the CA wants a record that cannot be written: {proof}") from None
+    return record

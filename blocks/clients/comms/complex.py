@@ -59,8 +59,12 @@ class RealComplex:
         self._names = names
         self._scan = scan
 
+    def publish_names(self, domain: str) -> None:
+        """See Complex.publish_names."""
+        self._names.publish(domain)
+
     def prepare(self, domain: str) -> None:
-        """See Complex.prepare. The certificate comes first: a name that resolves must be served well."""
+        """See Complex.prepare. The servers show a key before its TLSA records stand alone."""
         self.install_certificate(domain, self._certificates.of(domain))
         self._names.publish(domain)
 

@@ -71,8 +71,11 @@ class Complex(Protocol):
     def host(self) -> str:
         """The name or address that clients connect to."""
 
+    def publish_names(self, domain: str) -> None:
+        """Publish the domain's names as its certificates stand; none is needed yet: a CA looks at the names first."""
+
     def prepare(self, domain: str) -> None:
-        """Publish the domain's names and put its certificate where the servers read it."""
+        """Put the domain's certificate where the servers read it, and publish its names."""
 
     def install_certificate(self, domain: str, bundle: Bundle) -> None:
         """As Service, for every service."""

@@ -38,8 +38,11 @@ class SandboxComplex:
         self._directory = directory
         self._certificates = certificates
 
+    def publish_names(self, domain: str) -> None:
+        """See Complex.publish_names. There are no name servers."""
+
     def prepare(self, domain: str) -> None:
-        """Have a certificate made; there are no servers to show it."""
+        """See that there is a certificate; there are no servers to show it."""
         self._certificates.of(domain)
 
     def install_certificate(self, domain: str, bundle: Bundle) -> None:

@@ -1,0 +1,131 @@
+"""Certificates: rotated by the clock, ordered or replaced by a person, orders at CAs brought on."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
+
+from blocks.errors import Refused
+from blocks.office import Office
+from flows import runtime
+from flows.finishing import done
+from flows.fulfilment import send_due
+from flows.rotating import rotate_all, turn_site
+from reports.certificate_story import story_markdown, story_row
+from reports.format import moscow
+from tasks.ca_following import follow
+from tasks.ca_orders import advance, due_orders
+from tasks.certificate_acts import cancel_order, intended, issue, resume_order, wake_orders
+from tasks.certificate_forms import CaOrderForm, EmergencyForm, IssueForm
+from tasks.certificate_rotation import declare_emergency
+from tasks.certificate_state import plan_of, site_of
+from tasks.certificate_stories import certificate_story
+
+_PATIENCE = timedelta(minutes=5)
+_ADVANCE_SECONDS, _PAUSE_SECONDS = 180.0, 2.0
+
+
+@flow(name="rotate-certificates", persist_result=False, timeout_seconds=3600)
+def rotate_certificates(as_of: datetime | None = None) -> dict[str, int]:
+    """Turn every site: order, publish, announce a month ahead, swap in the window (KS-3.8). `as_of` empty: now."""
+    office, now = runtime.office(), runtime.at(as_of)
+    turns = rotate_all(office, worker=_worker(), now=now)
+    rows = []
+    for turn in turns:
+        story = certificate_story(office.sessions, turn.slug, now=now)
+        found = turn.plan.finding if turn.plan is not None else ""
+        told = {"did": ", ".join(turn.did), "wrong": "; ".join([*turn.faults, *([found] if found else [])])}
+        rows.append({**story_row(story), **told})
+        if turn.did or turn.faults:
+            _keep_story(office, turn.slug, now)
+    create_table_artifact(rows, key="certificates", description=f"Certificates, as of {moscow(now)}")
+    counted = {
+        "sites": len(turns),
+        "moved": sum(1 for turn in turns if turn.did),
+        "faulty": sum(1 for turn in turns if turn.faults),
+    }
+    get_run_logger().info("%s", counted)
+    return counted
+
+
+@flow(name="advance-ca-orders", persist_result=False, timeout_seconds=600)
+def advance_ca_orders(as_of: datetime | None = None) -> dict[str, str]:
+    """Bring the open orders at CAs on for three minutes, and customers' orders whose certificate is there."""
+    office, clock = runtime.office(), runtime.clock(as_of)
+    until, states = time.monotonic() + _ADVANCE_SECONDS, {}
+    while due := due_orders(office.sessions, now=clock()):
+        for order in due:
+            states[str(order)] = advance(office, order, worker=_worker(), now=clock()).value
+        if time.monotonic() > until:
+            break
+        time.sleep(_PAUSE_SECONDS)
+    woken = wake_orders(office, now=clock())
+    send_due(office, now=clock())
+    get_run_logger().info("%s; going on: %s", states or "nothing is due", ", ".join(woken) or "none")
+    return states
+
+
+@flow(name="issue-certificate", flow_run_name="certificate of {form.slug}", persist_result=False, timeout_seconds=900)
+def issue_certificate(form: IssueForm, dry_run: bool = True) -> str:
+    """Order a certificate for one or many names and follow the CA for a while; by default a dry run."""
+    office, now = runtime.office(), runtime.now()
+    slug, names, authority = intended(office, form)
+    if dry_run:
+        seen = office.ca(authority).check()
+        return f"a dry run: {slug} would be ordered at {authority} ({seen}) for {', '.join(names)}"
+    site = issue(office, form, now=now)
+    state = follow(office, site, worker=_worker(), now=now, patience=_PATIENCE)
+    _keep_story(office, slug, runtime.now())
+    return done(f"{slug}: the order at {authority} is {state}")
+
+
+@flow(name="replace-certificate-now", flow_run_name="{form.slug} now", persist_result=False, timeout_seconds=900)
+def replace_certificate_now(form: EmergencyForm, dry_run: bool = True) -> str:
+    """Replace a certificate at once, tell everybody, and revoke one whose key is known: an exception from KS-3.8."""
+    office, now = runtime.office(), runtime.now()
+    if form.slug_again != form.slug:
+        raise Refused("slug", f"the site is {form.slug}, not {form.slug_again}")
+    seen = site_of(office, form.slug)
+    if seen.current is None:
+        raise Refused("state", f"nothing of {form.slug} is in service")
+    if dry_run:
+        ready = "its successor is there" if seen.coming is not None else f"{seen.site.authority} is asked"
+        plan = plan_of(seen, now=now)
+        planned = f", planned for {moscow(plan.swap.start)}" if plan is not None else ""
+        return f"a dry run: {form.slug} would show another certificate at once; {ready}{planned}"
+    declare_emergency(office, form.slug, form.reason, who=form.operator, note_text=form.note, now=now)
+    turn = turn_site(office, form.slug, worker=_worker(), now=now)
+    _keep_story(office, form.slug, runtime.now())
+    wrong = f"; not yet well: {'; '.join(turn.faults)}" if turn.faults else ""
+    return done(f"{form.slug}: {', '.join(turn.did) or 'nothing new'}{wrong}")
+
+
+@flow(name="resume-ca-order", flow_run_name="resume {form.slug}", persist_result=False, timeout_seconds=900)
+def resume_ca_order(form: CaOrderForm) -> str:
+    """Try the held order of a site at its CA again."""
+    office, now = runtime.office(), runtime.now()
+    site = resume_order(office, form, now=now)
+    state = follow(office, site, worker=_worker(), now=now, patience=_PATIENCE)
+    wake_orders(office, now=runtime.now())
+    _keep_story(office, form.slug, runtime.now())
+    return done(f"{form.slug}: the order is {state}")
+
+
+@flow(name="cancel-ca-order", flow_run_name="cancel {form.slug}", persist_result=False, timeout_seconds=300)
+def cancel_ca_order(form: CaOrderForm) -> str:
+    """End the open order of a site at its CA."""
+    return done(cancel_order(runtime.office(), form, now=runtime.now()))
+
+
+def _worker() -> str:
+    return f"run {flow_run.id}"
+
+
+def _keep_story(office: Office, slug: str, now: datetime) -> None:
+    key = "certificate-" + "".join(each if each.isalnum() else "-" for each in slug)
+    text = story_markdown(certificate_story(office.sessions, slug, now=now))
+    create_markdown_artifact(key=key, markdown=text, description=f"The certificates of {slug}")

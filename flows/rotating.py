@@ -1,0 +1,59 @@
+"""A pass over all sites without Prefect: each turned on its own, what was found written down, letters sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from blocks.errors import DogovorError
+from blocks.office import Office
+from blocks.terms.watching import ROTATED, Flaw, Kind
+from flows.fulfilment import send_due
+from tasks.certificate_publication import announce
+from tasks.certificate_rotation import Turn, rotate_site, tell_of_emergency
+from tasks.certificate_sites import keep_sites
+from tasks.certificate_state import site_of
+from tasks.findings import Looked, record
+
+log = logging.getLogger("dogovor.rotating")
+
+
+def rotate_all(office: Office, *, worker: str, now: datetime) -> list[Turn]:
+    """Turn every site; one that fails stops no other. Raises Refused where the file of certificates is wrong."""
+    slugs = keep_sites(office, now=now)
+    turns = [turn_site(office, slug, worker=worker, now=now) for slug in slugs]
+    record(office, [Looked(turn.slug, ROTATED, _flaws(turn)) for turn in turns], kinds=ROTATED, now=now)
+    send_due(office, now=now)
+    return turns
+
+
+def _flaws(turn: Turn) -> list[Flaw]:
+    plan = turn.plan
+    told = [Flaw(kind=Kind.PROMISE, detail=plan.finding)] if plan is not None and not plan.kept else []
+    return told + ([Flaw(kind=Kind.ROTATION, detail="; ".join(turn.faults))] if turn.faults else [])
+
+
+def turn_site(office: Office, slug: str, *, worker: str, now: datetime) -> Turn:
+    """Turn one site, send its letters, and see whether everybody was told."""
+    try:
+        turn = rotate_site(office, slug, worker=worker, now=now)
+        for tell in _letters(office, slug, now):
+            tell()
+            send_due(office, now=now)
+            tell()
+    except DogovorError as error:
+        turn = Turn(slug, faults=[str(error)])
+    except Exception as error:
+        log.exception("the turn of %s", slug)
+        turn = Turn(slug, faults=[type(error).__name__])
+    return turn
+
+
+def _letters(office: Office, slug: str, now: datetime) -> Iterator[Callable[[], object]]:
+    seen = site_of(office, slug)
+    if seen.current is not None and seen.current.emergency and seen.current.announced_at is None:
+        yield lambda: tell_of_emergency(office, slug, now=now)
+    coming = seen.coming
+    if coming is not None and coming.published_at is not None and not coming.emergency:
+        yield lambda: announce(office, coming.id, now=now)

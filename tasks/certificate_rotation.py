@@ -1,0 +1,296 @@
+"""One turn of one site: its successor ordered, published, announced and put into service, each when it is due (KS-3.8).
+
+A turn is made as often as one likes and goes on from what the ledger says. What is found to be wrong is told in its
+outcome; a finding stands in the ledger until a later turn finds it no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from blocks.errors import DogovorError, Refused
+from blocks.ledger import (
+    CaOrderState,
+    Certificate,
+    CertificateState,
+    Order,
+    Site,
+    one_at_a_time,
+    reading,
+    transaction,
+)
+from blocks.office import Office
+from blocks.terms.certificate_facts import Replacement
+from blocks.terms.certificate_notice import Emergency
+from blocks.terms.certificate_plan import ReplacementFacts, replacement_announced
+from tasks.ca_following import follow
+from tasks.ca_orders import Wanted, note, order_certificate
+from tasks.certificate_install import install
+from tasks.certificate_publication import announce, publish
+from tasks.certificate_revocation import revoke_former
+from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of
+from tasks.certificate_tlsa import keep_tlsa
+from tasks.complexes import complex_of
+from tasks.sites import COMPLEX, OPEN_STATES, find_site
+
+ALLOWED = timedelta(days=2)
+_PATIENCE = timedelta(seconds=20)
+_ASK_AGAIN = timedelta(days=1)
+_ORDER_AGAIN = timedelta(days=1)
+
+
+@dataclass
+class Turn:
+    """What a turn did and found; `plan` is what holds after it, None where nothing is in service."""
+
+    slug: str
+    did: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    plan: Replacement | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    office: Office
+    site_id: int
+    worker: str
+    now: datetime
+    turn: Turn
+
+    def look(self) -> SiteNow:
+        """The site as it is now."""
+        return look_at(self.office, self.site_id)
+
+    def tried(self, what: str, act: Callable[[], object]) -> bool:
+        """Whether an act was well; what it met is a fault of this turn and keeps the others back from nothing."""
+        try:
+            if act():
+                self.turn.did.append(what)
+        except DogovorError as error:
+            self.turn.faults.append(f"{what}: {error}")
+            return False
+        return True
+
+
+def rotate_site(office: Office, slug: str, *, worker: str, now: datetime) -> Turn:
+    """Make the turn of a site. Raises NotFound, Transient where the ledger is away."""
+    with reading(office.sessions) as session:
+        site_id = find_site(session, slug).id
+    work = _Work(office, site_id, worker, now, Turn(slug))
+    seen = work.look()
+    if seen.site.retired_at is not None or not seen.site.consumers or not seen.used:
+        return work.turn
+    if seen.current is None:
+        _begin(work, seen)
+    else:
+        work.tried("advice asked for", lambda: _ask(work, seen))
+        _turn(work)
+    work.tried("former one revoked", lambda: revoke_former(office, site_id, now=now))
+    work.turn.plan = plan_of(work.look(), now=now)
+    return work.turn
+
+
+def _begin(work: _Work, seen: SiteNow) -> None:
+    """The first certificate of a site in use: in service as soon as it is issued."""
+    if seen.coming is None:
+        _order(work, seen, "first", work.now + ALLOWED)
+    if (first := work.look().coming) is not None:
+        _install(work, first)
+
+
+def _turn(work: _Work) -> None:
+    seen = work.look()
+    plan = plan_of(seen, now=work.now)
+    if plan is None:
+        return
+    if seen.emergency is None and plan.emergency:
+        _declare(work, seen, plan.emergency)
+        seen = work.look()
+    if seen.emergency is not None:
+        _hurry(work, seen, seen.emergency)
+        return
+    if seen.coming is None and work.now >= plan.issue_at:
+        _order(work, seen, "renewal", max(plan.announce_by, work.now + ALLOWED))
+    if work.look().coming is not None:
+        _bring(work)
+
+
+def _bring(work: _Work) -> None:
+    """Publish and announce the successor, and put it into service in its window."""
+    seen = work.look()
+    successor, plan = seen.coming, plan_of(seen, now=work.now)
+    if successor is None or plan is None:
+        return
+    _set_window(work, successor.id, plan)
+    published = work.tried("published", lambda: publish(work.office, successor.id, now=work.now))
+    work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
+    if published:
+        work.tried("announced", lambda: _announced(work, successor.id))
+    plan = plan_of(work.look(), now=work.now) or plan
+    _set_window(work, successor.id, plan)
+    if plan.swap.start <= work.now < plan.swap.end:
+        _install(work, successor)
+
+
+def _announced(work: _Work, certificate_id: int) -> bool:
+    with reading(work.office.sessions) as session:
+        before = session.get_one(Certificate, certificate_id).announced_at
+    return announce(work.office, certificate_id, now=work.now) and before is None
+
+
+def _hurry(work: _Work, seen: SiteNow, why: Emergency) -> None:
+    """Replace at once, and tell everybody with the certificate there to be fetched."""
+    if seen.coming is None:
+        _order(work, seen, EMERGENCY, work.now + ALLOWED)
+    successor = work.look().coming
+    if successor is None:
+        return
+    with transaction(work.office.sessions) as session:
+        row = session.get_one(Certificate, successor.id)
+        row.emergency = why.value
+        if row.swap_at is None or row.swap_at > work.now:
+            row.swap_at, row.swap_until = work.now, work.now + timedelta(hours=1)
+    work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
+    _install(work, successor)
+
+
+def tell_of_emergency(office: Office, slug: str, *, now: datetime) -> bool:
+    """Have the page of what was put into service in an emergency looked at and everybody told; whether all have been.
+
+    True too where there is nothing to tell. Raises Transient where the page cannot be reached: the letters wait for it.
+    """
+    with reading(office.sessions) as session:
+        site = find_site(session, slug)
+        current = look_at(office, site.id).current
+    if current is None or not current.emergency or current.announced_at is not None:
+        return True
+    publish(office, current.id, now=now)
+    return announce(office, current.id, now=now)
+
+
+def declare_emergency(office: Office, slug: str, why: Emergency, *, who: str, note_text: str, now: datetime) -> None:
+    """Record that what a site shows is replaced at once, as an exception from KS-3.8; said again it changes nothing.
+
+    Raises NotFound, Refused where nothing is in service.
+    """
+    with transaction(office.sessions) as session:
+        site = find_site(session, slug)
+        one_at_a_time(session, f"site {slug}")
+        seen = look_at(office, site.id)
+        if seen.current is None:
+            raise Refused("state", f"nothing of {slug} is in service")
+        if seen.emergency is None:
+            note(
+                session,
+                site,
+                EMERGENCY,
+                f"{why.value}: {note_text}",
+                now=now,
+                who=who,
+                clause="KS-3.8",
+                certificate=seen.current,
+            )
+
+
+def _declare(work: _Work, seen: SiteNow, why: str) -> None:
+    declare_emergency(
+        work.office, seen.site.slug, Emergency.CA_ADVICE, who=seen.site.authority, note_text=why, now=work.now
+    )
+    work.turn.did.append("emergency")
+
+
+def _ask(work: _Work, seen: SiteNow) -> bool:
+    """Ask the CA when to renew (ARI), as often as it wants to be asked."""
+    row = seen.current
+    if row is None or (row.window_ask_at is not None and row.window_ask_at > work.now):
+        return False
+    advice = work.office.ca(seen.site.authority).advice(row.chain, now=work.now)
+    with transaction(work.office.sessions) as session:
+        row = session.get_one(Certificate, row.id)
+        row.window_ask_at = advice.ask_at if advice is not None else work.now + _ASK_AGAIN
+        moved = advice is not None and (row.window_start, row.window_end) != (advice.start, advice.end)
+        if advice is not None and moved:
+            row.window_start, row.window_end = advice.start, advice.end
+            told = f"{advice.start.isoformat()} to {advice.end.isoformat()}" + (f": {advice.why}" if advice.why else "")
+            site = session.get_one(Site, row.site_id)
+            note(session, site, "advice", told, now=work.now, who=site.authority, certificate=row)
+    return moved
+
+
+def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> None:
+    """Have a certificate ordered and the CA followed for a moment. What is held or was just refused waits."""
+    order, replaces = seen.order, seen.current.fingerprint if seen.current is not None else None
+    stands = order is not None and order.replaces == replaces
+    if order is not None and stands and order.state is CaOrderState.HELD:
+        work.turn.faults.append(f"the order at {order.authority} is held: {order.problem}")
+        return
+    refused = order is not None and stands and order.state is CaOrderState.REFUSED
+    if order is not None and refused and (order.ended_at or work.now) + _ORDER_AGAIN > work.now:
+        work.turn.faults.append(f"{order.authority} refused: {order.problem}")
+        return
+    with transaction(work.office.sessions) as session:
+        site = session.get_one(Site, work.site_id)
+        wanted = Wanted(purpose=purpose, give_up_at=give_up_at, replaces=replaces)
+        made = order_certificate(session, work.office.sealer, site, wanted, now=work.now)
+        if order is None or made.id != order.id:
+            work.turn.did.append(f"ordered ({purpose})")
+    state = follow(work.office, work.site_id, worker=work.worker, now=work.now, patience=_PATIENCE)
+    if state is CaOrderState.ISSUED:
+        work.turn.did.append("issued")
+    elif state not in OPEN_STATES:
+        work.turn.faults.append(f"{site.authority}: the order is {state}")
+
+
+def _set_window(work: _Work, certificate_id: int, plan: Replacement) -> None:
+    with transaction(work.office.sessions) as session:
+        row = session.get_one(Certificate, certificate_id)
+        if (row.swap_at, row.swap_until) != (plan.swap.start, plan.swap.end):
+            row.swap_at, row.swap_until = plan.swap.start, plan.swap.end
+            told = f"{plan.swap.start.isoformat()} to {plan.swap.end.isoformat()}"
+            site = session.get_one(Site, row.site_id)
+            note(session, site, "swap_planned", told, now=work.now, clause="KS-3.8", certificate=row)
+
+
+def _tell_dns(work: _Work, site: Site) -> bool:
+    """The coming key stands in the DNS beside the one in service, long before the swap."""
+    if COMPLEX in site.consumers:
+        with reading(work.office.sessions) as session:
+            number = session.get_one(Order, site.order_id).number
+        complex_of(work.office, number).publish_names(site.slug)
+    return any(kept.added or kept.dropped for kept in keep_tlsa(work.office, site.id, now=work.now))
+
+
+def _install(work: _Work, successor: Certificate) -> None:
+    done = work.tried("looked at KS-3.8", lambda: _judged(work, successor.id))
+    if done and work.tried("in service", lambda: _installed(work, successor.id)):
+        seen = work.look()
+        work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
+
+
+def _installed(work: _Work, certificate_id: int) -> bool:
+    outcome = install(work.office, certificate_id, now=work.now)
+    if not outcome.ok:
+        raise Refused("install", outcome.why)
+    return True
+
+
+def _judged(work: _Work, certificate_id: int) -> bool:
+    """Whether the swap keeps the promise goes on record; a first certificate replaces nothing."""
+    with transaction(work.office.sessions) as session:
+        row = session.get_one(Certificate, certificate_id)
+        site = session.get_one(Site, row.site_id)
+        if row.replaces_id is None or row.state is CertificateState.IN_SERVICE:
+            return False
+        decision = replacement_announced(
+            ReplacementFacts(
+                swap_at=row.swap_at or work.now,
+                published_at=row.published_at,
+                announced_at=row.announced_at,
+                emergency=row.emergency or "",
+            )
+        )
+        told = f"{decision.verdict.value}: {decision.what}"
+        note(session, site, "swap", told, now=work.now, clause="KS-3.8", certificate=row)
+    return False

@@ -1,0 +1,111 @@
+"""A site and its certificates as the rotation sees them, and the plan that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from blocks.ledger import CaOrder, Certificate, CertificateEvent, Service, ServiceState, Site, reading
+from blocks.office import Office
+from blocks.terms.certificate_facts import PlanFacts, RenewalWindow, Replacement, Successor, ks_terms
+from blocks.terms.certificate_notice import Emergency
+from blocks.terms.certificate_plan import plan_replacement
+from blocks.terms.intervals import Interval
+from tasks.sites import coming, find_site, in_service, newest_order
+
+EMERGENCY = "emergency"
+_SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
+
+
+@dataclass(frozen=True)
+class SiteNow:
+    """A site, what it shows, what comes next, its newest order, and why it is replaced at once (None: it is not).
+
+    `used` is whether anybody may look at it: a customer's domain on its way to activation is its order's affair.
+    """
+
+    site: Site
+    current: Certificate | None
+    coming: Certificate | None
+    order: CaOrder | None
+    emergency: Emergency | None
+    used: bool
+
+
+def site_now(session: Session, site: Site) -> SiteNow:
+    """Read a site."""
+    current = in_service(session, site)
+    return SiteNow(
+        site=site,
+        current=current,
+        coming=coming(session, site),
+        order=newest_order(session, site),
+        emergency=_emergency(session, current) if current is not None else None,
+        used=_used(session, site),
+    )
+
+
+def look_at(office: Office, site_id: int) -> SiteNow:
+    """Read a site by its id."""
+    with reading(office.sessions) as session:
+        return site_now(session, session.get_one(Site, site_id))
+
+
+def plan_of(seen: SiteNow, *, now: datetime) -> Replacement | None:
+    """The plan of what is in service; None where nothing is."""
+    row = seen.current
+    if row is None:
+        return None
+    facts = PlanFacts(
+        not_before=row.not_before,
+        not_after=row.not_after,
+        now=now,
+        serves_from=row.in_service_at,
+        ari=_advice(row),
+        draw=int(row.fingerprint[:8], 16) / 0xFFFFFFFF,
+        successor=_successor(seen.coming) if seen.coming is not None else None,
+    )
+    return plan_replacement(facts, ks_terms(row.not_after - row.not_before))
+
+
+def _advice(row: Certificate) -> RenewalWindow | None:
+    if row.window_start is None or row.window_end is None:
+        return None
+    return RenewalWindow(start=row.window_start, end=max(row.window_end, row.window_start + timedelta(seconds=1)))
+
+
+def _successor(row: Certificate) -> Successor:
+    told = row.swap_at is not None and row.swap_until is not None
+    return Successor(
+        not_before=row.not_before,
+        not_after=row.not_after,
+        published_at=row.published_at,
+        announced_at=row.announced_at,
+        swap=Interval.model_validate({"start": row.swap_at, "end": row.swap_until}) if told else None,
+    )
+
+
+def _emergency(session: Session, current: Certificate) -> Emergency | None:
+    said = session.scalar(
+        select(CertificateEvent.why)
+        .where(CertificateEvent.certificate_id == current.id, CertificateEvent.kind == EMERGENCY)
+        .order_by(CertificateEvent.id)
+        .limit(1)
+    )
+    return Emergency(said.partition(":")[0]) if said is not None else None
+
+
+def _used(session: Session, site: Site) -> bool:
+    if site.order_id is None:
+        return True
+    state = session.scalar(select(Service.state).where(Service.order_id == site.order_id))
+    return state in _SERVED
+
+
+def site_of(office: Office, slug: str) -> SiteNow:
+    """Read a site by its slug. Raises NotFound."""
+    with reading(office.sessions) as session:
+        return site_now(session, find_site(session, slug))

@@ -1,0 +1,400 @@
+"""Certificates of our own hosts rotated by the clock: ordered, published, announced, swapped in their window."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+from sqlalchemy import delete, func, select, text
+
+from blocks.clients.ca.local import LocalCa
+from blocks.clients.ca.protocol import Placed, Request
+from blocks.errors import Refused, Transient
+from blocks.ledger import (
+    CaOrder,
+    CaOrderState,
+    Certificate,
+    CertificateEvent,
+    CertificateState,
+    Finding,
+    Notice,
+    Obligation,
+    ObligationState,
+    Site,
+    reading,
+    transaction,
+)
+from blocks.office import Office, open_office
+from blocks.settings import Settings
+from blocks.terms.certificate_notice import Emergency
+from blocks.terms.certificate_plan import told_by
+from blocks.terms.zones import MOSCOW
+from flows.rotating import rotate_all, turn_site
+from reports.certificate_story import story_markdown, story_row
+from tasks.ca_following import follow
+from tasks.certificate_acts import cancel_order, intended, issue, resume_order
+from tasks.certificate_forms import CaOrderForm, IssueForm
+from tasks.certificate_rotation import Turn, declare_emergency
+from tasks.certificate_stories import certificate_story
+from tests.certificate_work import certificates_file, consumer_text
+from tests.certificates import in_public
+from tests.complexes import Servers, given
+from tests.conftest import close_office
+from tests.servers.tls_site import TlsSite, tls_site
+from tests.work import COMPANY, DAY, MINUTE, NOW, drain, ks, ordered, put_receipt, service_of
+
+SLUG = "front.example.test"
+SITE = f"""
+[[site]]
+slug = "{SLUG}"
+names = ["{SLUG}"]
+authority = "local"
+consumers = ["front"]
+"""
+
+
+def shown(at: TlsSite) -> str:
+    """The fingerprint that anybody sees there."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", at.port), 5) as plain,
+        context.wrap_socket(plain, server_hostname=SLUG) as secure,
+    ):
+        return hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TlsSite]:
+    with tls_site(tmp_path / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def file(server: TlsSite, tmp_path: Path) -> Path:
+    place = tmp_path / "shown"
+    place.mkdir()
+    reload = server.reload(place / SLUG / "both.pem")
+    return certificates_file(
+        tmp_path / "certificates.toml", consumer_text("front", place, reload, [f"{server.port} tls {SLUG}"]), SITE
+    )
+
+
+@pytest.fixture
+def house(settings_for: Callable[..., Settings], file: Path) -> Iterator[Office]:
+    """An office with one host of its own and two users, its pages at their public address."""
+    users = {"KS": ["a@example.test", "b@example.test"]}
+    opened = open_office(settings_for(certificates_file=file, end_users=users))
+    with in_public(opened) as office:
+        yield office
+    close_office(opened)
+
+
+def pass_(office: Office, at: datetime) -> None:
+    rotate_all(office, worker="pass", now=at)
+
+
+def rows(office: Office) -> list[Certificate]:
+    with reading(office.sessions) as session:
+        return list(session.scalars(select(Certificate).order_by(Certificate.id)))
+
+
+def letters(office: Office, kind: str) -> list[Notice]:
+    with reading(office.sessions) as session:
+        return list(session.scalars(select(Notice).where(Notice.kind == kind).order_by(Notice.id)))
+
+
+def findings(office: Office) -> list[tuple[str, bool]]:
+    with reading(office.sessions) as session:
+        return [(row.kind, row.open_key is not None) for row in session.scalars(select(Finding).order_by(Finding.id))]
+
+
+def saturday_window(at: datetime) -> bool:
+    """Whether a moment (UTC) is in Saturday 09:00-11:00 Moscow."""
+    local = at + timedelta(hours=3)
+    return local.weekday() == 5 and 9 <= local.hour < 11
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_a_year_of_ninety_days_has_no_gap_and_every_swap_was_told_a_month_ahead(
+    house: Office, server: TlsSite
+) -> None:
+    day = NOW.replace(hour=3)
+    for _ in range(400):
+        pass_(house, day)
+        if saturday_window(window := day.replace(hour=6, minute=15)):
+            pass_(house, window)
+        current = [row for row in rows(house) if row.state is CertificateState.IN_SERVICE]
+        assert len(current) == 1
+        assert current[0].not_before <= day < current[0].not_after
+        day += DAY
+    made = rows(house)
+    served = [row for row in made if row.in_service_at is not None]
+    assert 6 <= len(served) <= 13
+    for row in served[1:]:
+        assert row.in_service_at is not None
+        assert row.published_at is not None
+        assert row.announced_at is not None
+        assert saturday_window(row.in_service_at)
+        assert max(row.published_at, row.announced_at) <= told_by(row.in_service_at, MOSCOW)
+    assert shown(server) == served[-1].fingerprint
+    assert all(row.sealed_key is None for row in served[:-1]), "keys of what is retired are gone"
+    told = letters(house, "certificate_coming")
+    assert len(told) == 2 * len([row for row in made if row.announced_at is not None])
+    assert findings(house) == []
+    with reading(house.sessions) as session:
+        owed = set(session.scalars(select(Obligation.state).where(Obligation.clause == "KS-3.8")))
+        assert owed <= {ObligationState.FULFILLED, ObligationState.OPEN}
+        verdicts = set(session.scalars(select(CertificateEvent.why).where(CertificateEvent.kind == "swap")))
+        assert verdicts == {"allowed: announced and published a calendar month ahead"}
+
+
+class Moody(LocalCa):
+    """The local CA, which refuses what `moods` hold, one call after the other."""
+
+    def __init__(self, office: Office) -> None:
+        super().__init__("local", office.authority, office.authority.root, 90)
+        self.moods: list[Exception] = []
+
+    def advance(self, url: str, request: Request, *, now: datetime) -> Placed:
+        if self.moods:
+            raise self.moods.pop(0)
+        return super().advance(url, request, now=now)
+
+
+def ca_of(office: Office) -> Moody:
+    made = Moody(office)
+    vars(office)["_authorities"] = {"local": made}
+    return made
+
+
+def begun(office: Office) -> Certificate:
+    """The first certificate, in service since NOW."""
+    pass_(office, NOW)
+    [first] = rows(office)
+    assert first.state is CertificateState.IN_SERVICE
+    return first
+
+
+def states(office: Office) -> list[CertificateState]:
+    return [row.state for row in rows(office)]
+
+
+def events(office: Office, kind: str) -> list[str]:
+    with reading(office.sessions) as session:
+        query = select(CertificateEvent.why).where(CertificateEvent.kind == kind).order_by(CertificateEvent.id)
+        return list(session.scalars(query))
+
+
+def emergency(office: Office, why: Emergency, at: datetime) -> Turn:
+    declare_emergency(office, SLUG, why, who="О. Петрова", note_text="so it is", now=at)
+    return turn_site(office, SLUG, worker="person", now=at)
+
+
+def test_the_first_certificate_of_a_host_is_shown_at_once_and_nobody_is_told(house: Office, server: TlsSite) -> None:
+    first = begun(house)
+    assert shown(server) == first.fingerprint
+    assert letters(house, "certificate_coming") == []
+    pass_(house, NOW + DAY)
+    assert states(house) == [CertificateState.IN_SERVICE]
+
+
+def test_a_known_key_is_replaced_at_once_told_of_and_its_certificate_revoked(house: Office, server: TlsSite) -> None:
+    first = begun(house)
+    turn = emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
+    assert turn.faults == []
+    [former, now] = rows(house)
+    assert (former.state, former.sealed_key) == (CertificateState.REVOKED, None)
+    assert former.revoked_at == NOW + DAY
+    assert (now.state, now.emergency) == (CertificateState.IN_SERVICE, "key_compromise")
+    assert now.key_hash != first.key_hash
+    assert shown(server) == now.fingerprint
+    assert now.announced_at is not None
+    assert [letter.recipient for letter in letters(house, "certificate_emergency")] == [
+        "a@example.test",
+        "b@example.test",
+    ]
+    assert events(house, "emergency") == ["key_compromise: so it is"]
+    assert [why.startswith("allowed: no planned replacement") for why in events(house, "swap")] == [True]
+    pass_(house, NOW + 2 * DAY)
+    assert len(rows(house)) == 2
+    assert len(letters(house, "certificate_emergency")) == 2
+
+
+def test_an_emergency_takes_the_successor_that_is_there(house: Office, server: TlsSite) -> None:
+    begun(house)
+    pass_(house, NOW + 50 * DAY)
+    [_, coming] = rows(house)
+    emergency(house, Emergency.CA_ADVICE, NOW + 50 * DAY + MINUTE)
+    assert shown(server) == coming.fingerprint
+    assert states(house) == [CertificateState.RETIRED, CertificateState.IN_SERVICE]
+
+
+def test_a_ca_that_wants_it_replaced_now_is_heard_within_its_next_advice(house: Office, server: TlsSite) -> None:
+    first = begun(house)
+    house.ca("local").revoke(first.chain, 4)
+    pass_(house, NOW + DAY)
+    [former, now] = rows(house)
+    assert (former.state, now.emergency) == (CertificateState.RETIRED, "ca_advice")
+    assert shown(server) == now.fingerprint
+    assert len(letters(house, "certificate_emergency")) == 2
+
+
+def test_an_emergency_waits_for_its_ca_and_goes_on_with_the_next_pass(house: Office, server: TlsSite) -> None:
+    first = begun(house)
+    ca_of(house).moods = [Transient("busy", retry_after=timedelta(minutes=10))]
+    emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
+    assert shown(server) == first.fingerprint
+    pass_(house, NOW + DAY + 15 * MINUTE)
+    assert states(house) == [CertificateState.REVOKED, CertificateState.IN_SERVICE]
+    assert shown(server) == rows(house)[1].fingerprint
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_a_held_order_is_told_once_and_the_swap_that_then_breaks_the_promise_is_on_record(
+    house: Office, server: TlsSite
+) -> None:
+    begun(house)
+    ca_of(house).moods = [Refused("account", "the account is closed")]
+    day = NOW.replace(hour=3)
+    while not letters(house, "ca_order_held"):
+        day += DAY
+        pass_(house, day)
+        assert day < NOW + 80 * DAY
+    for _ in range(3):
+        day += DAY
+        pass_(house, day)
+    assert ("rotation", True) in findings(house)
+    assert len(letters(house, "ca_order_held")) == 1
+    resume_order(house, CaOrderForm(slug=SLUG, operator="О. Петрова", note="paid"), now=NOW + 70 * DAY)
+    day = NOW.replace(hour=3) + 71 * DAY
+    for _ in range(19):
+        pass_(house, day)
+        if saturday_window(window := day.replace(hour=6, minute=15)):
+            pass_(house, window)
+        current = [row for row in rows(house) if row.state is CertificateState.IN_SERVICE]
+        assert [row.not_after > day for row in current] == [True]
+        day += DAY
+    assert states(house)[:2] == [CertificateState.RETIRED, CertificateState.IN_SERVICE]
+    assert any(why.startswith("refused: announced less than a calendar month ahead") for why in events(house, "swap"))
+    kinds = [letter.facts["kind"] for letter in letters(house, "finding_opened")]
+    assert kinds.count("promise") == 1
+
+
+def test_a_server_that_does_not_show_it_keeps_the_former_one_until_a_later_turn(
+    house: Office, server: TlsSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begun(house)
+    day, swap = NOW.replace(hour=3), None
+    while swap is None or day.date() < swap.date():
+        day += DAY
+        pass_(house, day)
+        swap = max((row.swap_at for row in rows(house) if row.swap_at is not None), default=None)
+    monkeypatch.setattr("blocks.clients.consumers.PROVE_SECONDS", 0.2)
+    window = swap + MINUTE
+    server.loaded.unlink()
+    server.loaded.mkdir()  # what it reads is nothing that it can show
+    turn = turn_site(house, SLUG, worker="pass", now=window)
+    rmtree(server.loaded)
+    assert turn.faults != []
+    assert len(events(house, "install_failed")) == 1
+    assert states(house)[0] is CertificateState.IN_SERVICE
+    pass_(house, window + 15 * MINUTE)
+    assert states(house) == [CertificateState.RETIRED, CertificateState.IN_SERVICE]
+    assert shown(server) != first.fingerprint
+
+
+def test_a_site_that_the_file_names_no_longer_is_retired_with_its_keys(house: Office) -> None:
+    begun(house)
+    vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"site": ()})
+    pass_(house, NOW + DAY)
+    [row] = rows(house)
+    assert (row.state, row.sealed_key) == (CertificateState.RETIRED, None)
+    with reading(house.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(Site).where(Site.retired_at.is_(None))) == 0
+
+
+def test_one_site_that_fails_stops_no_other(house: Office, server: TlsSite) -> None:
+    broken = house.certificates_at.site[0].model_copy(update={"slug": "a.example.test", "consumers": ("gone",)})
+    sites = (broken, *house.certificates_at.site)
+    vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"site": sites})
+    turns = {turn.slug: turn for turn in rotate_all(house, worker="pass", now=NOW)}
+    assert turns["a.example.test"].faults != []
+    assert turns[SLUG].faults == []
+    assert findings(house) == [("rotation", True)]
+    vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"site": sites[1:]})
+    pass_(house, NOW + DAY)
+    assert findings(house) == [("rotation", False)]
+
+
+def test_a_service_that_was_active_before_gets_its_certificate_with_the_first_pass(house: Office) -> None:
+    servers = Servers()
+    given(house, servers)
+    vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"customers": "local"})
+    number = ordered(house, "A-1", ks(2), COMPANY)
+    put_receipt(house, number, "13989.00", "B-1", NOW + MINUTE)
+    drain(house, NOW + MINUTE)
+    forget_certificates(house)
+    pass_(house, NOW + DAY)
+    domain = service_of(house, number).name
+    with reading(house.sessions) as session:
+        site = session.scalars(select(Site).where(Site.slug == domain)).one()
+        row = session.scalars(select(Certificate).where(Certificate.site_id == site.id)).one()
+        assert row.state is CertificateState.IN_SERVICE
+        assert site.order_id is not None
+    assert servers.bundles[domain].chain == row.chain
+    assert "publish_names" in servers.calls[-2:]
+
+
+def forget_certificates(office: Office) -> None:
+    """The ledger as an earlier release left it."""
+    with transaction(office.sessions) as session:
+        for trigger in session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
+            if trigger.startswith("certificate"):
+                session.execute(text(f"DROP TRIGGER {trigger}"))
+        for table in (CertificateEvent, Certificate, CaOrder, Site):
+            session.execute(delete(table))
+
+
+def test_a_person_orders_ends_and_resumes_with_a_name_on_record(house: Office) -> None:
+    form = IssueForm(names=("one.example.test", "two.example.test"), authority="local", operator="О. Петрова")
+    assert intended(house, form) == ("one.example.test", ("one.example.test", "two.example.test"), "local")
+    site = issue(house, form, now=NOW)
+    assert follow(house, site, worker="w", now=NOW, patience=MINUTE) is CaOrderState.ISSUED
+    assert events(house, "asked_for") == ["by О. Петрова"]
+    act = CaOrderForm(slug="one.example.test", operator="О. Петрова", note="not needed")
+    with pytest.raises(Refused, match="is held"):
+        resume_order(house, act, now=NOW)
+    with pytest.raises(Refused, match="is open"):
+        cancel_order(house, act, now=NOW)
+    assert issue(house, IssueForm(slug="one.example.test", operator="О. Петрова"), now=NOW + DAY) == site
+    assert cancel_order(house, act, now=NOW + DAY).endswith("is cancelled")
+    with reading(house.sessions) as session:
+        assert [order.state for order in session.scalars(select(CaOrder).order_by(CaOrder.id))] == [
+            CaOrderState.ISSUED,
+            CaOrderState.CANCELLED,
+        ]
+    with pytest.raises(Refused, match="other names"):
+        intended(house, IssueForm(names=("x.example.test",), slug="one.example.test", operator="О. Петрова"))
+    with pytest.raises(Refused, match="needs its names"):
+        intended(house, IssueForm(slug="nowhere.example.test", operator="О. Петрова"))
+
+
+def test_the_story_of_a_site_says_what_stands_what_comes_and_what_happened(house: Office) -> None:
+    begun(house)
+    pass_(house, NOW + 50 * DAY)
+    story = certificate_story(house.sessions, SLUG, now=NOW + 50 * DAY)
+    text_ = story_markdown(story)
+    [first, coming] = rows(house)
+    assert first.fingerprint[:16] in text_
+    assert "swap_planned" in text_
+    row = story_row(story)
+    assert row["shows"] == first.fingerprint[:16]
+    assert row["comes"].startswith(coming.fingerprint[:16])
+    assert row["order"] == "issued"
