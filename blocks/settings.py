@@ -25,7 +25,7 @@ from blocks.terms.tariffs import Timeline
 
 Network = IPv4Network | IPv6Network
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-RESERVED_SOURCES = frozenset({"operator", "yookassa", "bank", "payment", "page", "mail"})
+RESERVED_SOURCES = frozenset({"operator", "yookassa", "bank", "payment", "page", "mail", "orders", "keeper"})
 
 # YooKassa's published notification sources; configuration because they change.
 YOOKASSA_NETWORKS = (

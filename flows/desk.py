@@ -34,7 +34,7 @@ def submit_order(form: OrderForm) -> str:
 @flow(name="record-receipt", flow_run_name="receipt {receipt.reference}", persist_result=False)
 def record_receipt(receipt: BankReceipt) -> str:
     """Record money that arrived at the bank. The bank's reference makes it count once."""
-    outcome = put_and_wait(runtime.office(), f"receipt:{receipt.reference}", EventKind.RECEIPT, receipt)
+    outcome = put_and_wait(runtime.office(), receipt.event_id, EventKind.RECEIPT, receipt)
     get_run_logger().info(outcome)
     return outcome
 

@@ -56,10 +56,11 @@ async def order_step(order: str, step: Next, as_of: datetime) -> None:
 async def fulfil_order(order: str, as_of: datetime) -> str:
     """Take an order as far as it goes: until it is done, or waits for money, for its customer or for a person."""
     office, step = runtime.office(), None
-    with UNTAGGED():
-        while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
-            await order_step(order, step, as_of)
-    await asyncio.to_thread(send_due, office, now=as_of, order=order)
+    for _letters in ("of its work", "of its end"):
+        with UNTAGGED():
+            while (step := await asyncio.to_thread(upcoming, office, order, step)) is not None:
+                await order_step(order, step, as_of)
+        await asyncio.to_thread(send_due, office, now=as_of, order=order)
     for waiting, refusals in (await asyncio.to_thread(awaiting_handover, office.sessions, order)).items():
         await ask_handover(waiting, refusals)
     story = await asyncio.to_thread(story_of, office.sessions, order)

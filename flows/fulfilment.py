@@ -26,6 +26,8 @@ from tasks.notices import DueNotice, due_notices, put_off, send_notice
 from tasks.order_certificate import obtain_certificate
 from tasks.order_state import WISH, find_order, hold
 from tasks.proving import prepare_domain, provision_accounts, verify_accounts
+from tasks.ssl_money import pay_from_account
+from tasks.ssl_steps import ask_customer, close, hand_over, hold_for_ca, order_at_ca, tell_refusal
 
 SEND_SECONDS = 120.0
 Step = Callable[..., None]
@@ -75,6 +77,13 @@ STEPS: Mapping[Next, Step] = {
     Next.EXTEND_PERIOD: extend_period,
     Next.COMPLETE: _complete,
     Next.CONVERGE_COMPLEX: converge,
+    Next.PAY_FROM_ACCOUNT: pay_from_account,
+    Next.ORDER_AT_CA: order_at_ca,
+    Next.ASK_CUSTOMER: ask_customer,
+    Next.HOLD_FOR_CA: hold_for_ca,
+    Next.HAND_OVER_CERTIFICATE: hand_over,
+    Next.TELL_REFUSAL: tell_refusal,
+    Next.CLOSE: close,
 }
 _TOLD_APART = frozenset({"certificate", "not_proven", "no_keys", "limits", "dedicated_server", "jurisdiction", WISH})
 """Reasons of a refusal that an order is held for by their own name."""
@@ -134,9 +143,13 @@ def _send(office: Office, notice: DueNotice, *, now: datetime) -> None:
 
 
 def advance(office: Office, number: str, *, now: datetime) -> OrderView:
-    """Take an order as far as it goes, and send what it has to say. Raises Transient to be called again."""
+    """Take an order as far as it goes, and send what it has to say. Raises Transient to be called again.
+
+    A letter that is out may be what its last step waited for.
+    """
     step: Next | None = None
-    while (step := upcoming(office, number, step)) is not None:
-        take_step(office, number, step, now=now)
-    send_due(office, now=now, order=number)
+    for _letters in ("of its work", "of its end"):
+        while (step := upcoming(office, number, step)) is not None:
+            take_step(office, number, step, now=now)
+        send_due(office, now=now, order=number)
     return view_of(office, number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blocks.terms.views import Invoice
-from reports.format import amount, moscow, rubles_in_words
+from reports.format import amount, in_words, moscow, sign_of
 from reports.pdf import render_pdf
 
 
@@ -19,6 +19,9 @@ def invoice_pdf(invoice: Invoice) -> bytes:
         "inn": invoice.inn,
         "lines": [{"what": what, "amount": amount(line.amount)} for what, line in invoice.lines],
         "total": amount(invoice.total.amount),
-        "words": rubles_in_words(invoice.total.amount),
+        "words": in_words(invoice.total.minor, invoice.total.currency),
+        "unit": sign_of(invoice.total.currency),
+        "account": invoice.account,
+        "tax": "УНП" if len(invoice.inn) == 9 else "ИНН",
     }
     return render_pdf("invoice", data, dated=invoice.issued_at)

@@ -29,16 +29,20 @@ from blocks.terms.zones import MOSCOW
 from tasks.money import open_activation, settle, unmatched_wording
 from tasks.notices import queue_notice, queue_operator_notice
 from tasks.obligations import fulfil, lift, open_obligation
-from tasks.order_forms import ComplexItem, CustomerForm, OrderForm, ProjectItem
+from tasks.order_forms import CertificateItem, ComplexItem, CustomerForm, OrderForm, ProjectItem
 from tasks.order_state import WISH, hold, transition
 from tasks.order_wishes import not_granted
+from tasks.ssl_accept import confirm_application
+from tasks.ssl_price import price_of_certificate
 
 ZONE = MOSCOW
 _WAITING = (OrderState.ACKNOWLEDGED, OrderState.PENDING, OrderState.IN_PROGRESS, OrderState.HELD)
 
 
-def price_of(office: Office, item: ComplexItem | ProjectItem, moment: datetime) -> Decision:
-    """The price of an item on the Moscow day of a moment (KS-4.1, QS-4.1.1)."""
+def price_of(office: Office, item: ComplexItem | ProjectItem | CertificateItem, moment: datetime) -> Decision:
+    """The price of an item on the day of a moment (KS-4.1, QS-4.1.1, SSL-A1), of Moscow or of Minsk."""
+    if isinstance(item, CertificateItem):
+        return price_of_certificate(item.model_dump(), moment)
     day = local_date(moment, ZONE)
     if isinstance(item, ComplexItem):
         return ks.price(ks.PriceFacts(contacts=item.contacts, ordered_on=day))
@@ -50,7 +54,7 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
     """Put an order on record once by (source, the shop's number); the same again returns the first.
 
     An item without a price, or with a wish that cannot be granted, is held for a person; a second free project is
-    rejected (QS-4.4.2).
+    rejected (QS-4.4.2), and so is a certificate that is not sold on that day (SSL-A1).
     """
     one_at_a_time(session, f"{source}/{form.order}")
     found = session.scalar(select(Order).where(Order.source == source, Order.external_id == form.order))
@@ -68,7 +72,7 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
         item=form.item.model_dump(mode="json"),
         delivery=form.item.delivery if isinstance(form.item, ComplexItem) else "electronic",
         price_minor=decision.amount.minor if decision.amount else 0,
-        currency="RUB",
+        currency=form.item.currency if isinstance(form.item, CertificateItem) else "RUB",
         state=OrderState.ACKNOWLEDGED,
         ordered_at=received_at,
         pay_by=in_calendar_days(received_at, policy.payment_window_days, ZONE).due,
@@ -76,7 +80,8 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
     session.add(order)
     session.flush()
     order.number = f"{order.agreement}-{local_date(received_at, ZONE).year}-{order.id:06d}"
-    _open_page(office, session, order, received_at)
+    if order.agreement != "SSL":
+        _open_page(office, session, order, received_at)
     session.add(
         OrderEvent(
             order_id=order.id,
@@ -88,7 +93,10 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
             clause=decision.clause,
         )
     )
-    _confirm_receipt(session, order, customer, decision, received_at)
+    if order.agreement == "SSL":
+        confirm_application(session, order, customer, decision, now=received_at)
+    else:
+        _confirm_receipt(session, order, customer, decision, received_at)
     if order.price_minor == 0 and decision.allowed:
         order.item = {**order.item, "months": 0}  # a free project has no periods
     _first_verdict(office, session, order, decision, received_at)
@@ -184,6 +192,9 @@ def _match_waiting_money(office: Office, session: Session, order: Order, now: da
 
 def _first_verdict(office: Office, session: Session, order: Order, decision: Decision, now: datetime) -> None:
     operator = office.settings.operator_email
+    if decision.verdict is Verdict.REFUSED and order.agreement == "SSL":
+        reject(session, order, why=decision.what, clause=decision.clause, now=now, operator=operator)
+        return
     if decision.verdict is Verdict.REFUSED:
         hold(
             session,

@@ -30,6 +30,7 @@ from tasks.order_wishes import domain_of, limits_of, not_granted
 ACTIVATED, EXTENDED, COMPLETED = "activate_service", "extend_period", "complete"
 HAND_OVER = "hand over the access data"
 DEDICATED = "provide the dedicated server, the second-level domain and its DNS"
+_PAID_BY = {"KS": "KS-4.1", "QS": "QS-4.1.1", "SSL": "SSL-7.3"}
 _BEFORE_WORK = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
 
 
@@ -42,7 +43,7 @@ def begin(office: Office, number: str, *, now: datetime) -> None:
         price = price_of_order(order)
         if received(session, order) < price:
             return
-        clause = "KS-4.1" if order.agreement == "KS" else "QS-4.1.1"
+        clause = _PAID_BY[order.agreement]
         charge = Money.of(0, price.currency) - price
         enter(session, order, kind="charge", of=number, amount=charge, now=now, clause=clause)
         open_activation(session, order, free=not price, now=now)
@@ -76,6 +77,9 @@ def _reserve(office: Office, session: Session, order: Order) -> None:
         name = domain_of(office, session, order)
         wished = {**dedicated.values, **place.values, **limits_of(order).values}
         product = {**order.item, **wished, "customer": customer.name}
+    elif order.agreement == "SSL":
+        name = order.number
+        product = {key: order.item[key] for key in ("product", "domain", "residence")}
     else:
         day = local_date(order.ordered_at, qs.ZONE)
         tariff = qs.tariff_on(order.item["tariff"], day, office.settings.qs_price_lists)

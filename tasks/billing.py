@@ -1,4 +1,7 @@
-"""Asking for money: an online payment for people, an invoice for companies (QS-4.2.3; the same for KS)."""
+"""Asking for money: an online payment for people, an invoice for companies (QS-4.2.3; the same for KS).
+
+A certificate is invoiced to anybody who does not pay it from the personal account (SSL-7.3).
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,15 @@ from blocks.office import Office
 from blocks.terms import ks
 from blocks.terms.deadlines import local_date
 from blocks.terms.money import Money
+from blocks.terms.ssl_prices import PRODUCTS
 from blocks.terms.views import Invoice
 from tasks.accounts import price_of_order, received
 from tasks.documents import PDF, file_document
 from tasks.notices import queue_notice
 from tasks.order_state import find_order, hold, transition
+from tasks.ssl_account import account_number
 
-_WAY = {"KS": None, "QS": "QS-4.2.3"}
+_WAY = {"KS": None, "QS": "QS-4.2.3", "SSL": "SSL-7.3"}
 _SAFE_KEY_AGE = KEY_LIFETIME - timedelta(hours=1)
 
 
@@ -111,6 +116,7 @@ def invoice_view(office: Office, number: str) -> Invoice:
             inn=customer.inn or "",
             lines=_lines(order.item, order.agreement, order.ordered_at, total),
             total=total,
+            account=account_number(customer.id) if order.agreement == "SSL" else "",
         )
 
 
@@ -123,6 +129,9 @@ def _lines(
             (f"Подключение комплекса связи, пакет на {package.contacts} контактов", package.connection),
             ("Годовое обслуживание комплекса связи", package.yearly),
         )
+    if agreement == "SSL":
+        title = PRODUCTS[str(item["product"])].title
+        return ((f"Оформление SSL-сертификата {title} для {item['domain']}, 1 год", total),)
     return ((f"Доступ к сервису обмена данными, тариф «{item['tariff']}», {item['months']} мес.", total),)
 
 
@@ -152,7 +161,12 @@ def issue_invoice(office: Office, number: str, pdf: bytes, *, now: datetime) -> 
             order,
             kind="invoice_issued",
             recipient=customer.email,
-            facts={"name": customer.name, "price": str(price), "pay_by": order.pay_by.isoformat()},
+            facts={
+                "name": customer.name,
+                "price": str(price),
+                "pay_by": order.pay_by.isoformat(),
+                "account": account_number(customer.id) if order.agreement == "SSL" else "",
+            },
             now=now,
             about=now.isoformat(),
             documents=[key],

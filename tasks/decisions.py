@@ -32,15 +32,16 @@ from blocks.ledger import (
 from blocks.office import Office
 from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.policy import ORDER_POLICY
+from tasks import ssl_decisions
 from tasks.accept import ZONE, free_projects, price_of, renewal_refused
 from tasks.access_data import forget_access_data
 from tasks.accounts import balances, charged, enter, received, returned
 from tasks.activation import ACTIVATED, COMPLETED, EXTENDED
 from tasks.complex_end import delete_complex
-from tasks.money import service_of_order, settle
+from tasks.money import MONEY_CLAUSES, service_of_order, settle
 from tasks.notices import queue_notice
 from tasks.obligations import fulfil, lift, open_obligation
-from tasks.order_forms import Action, ComplexItem, OrderDecision, ProjectItem
+from tasks.order_forms import ITEMS, Action, OrderDecision
 from tasks.order_state import WISH, find_order, hold, is_done, mark_done, note, transition
 from tasks.order_wishes import not_granted
 
@@ -51,8 +52,10 @@ NOT_HANDED_OVER = "envelope.not_handed_over"
 def decide(office: Office, decision: OrderDecision, *, event: int, now: datetime) -> str:
     """Carry out a decision, once by the number of its event; one line tells what it did.
 
-    Raises Refused or TermsViolated when the order's state or an agreement does not allow it.
+    Raises Refused or TermsViolated when the order's state or an agreement does not allow it, Transient where a CA must
+    hear of it first and does not answer.
     """
+    ssl_decisions.withdraw(office, decision)
     with transaction(office.sessions) as session:
         order = find_order(session, decision.order, lock=True)
         step = session.get(Step, (order.id, f"decision:{event}"))
@@ -70,7 +73,7 @@ def _carry_out(  # noqa: PLR0911 - one way for each action
         case Action.RESUME:
             return _resume(office, session, order, decision, now)
         case Action.CANCEL:
-            return _cancel(session, order, decision, now)
+            return _cancel(office, session, order, decision, now)
         case Action.CONFIRM_HANDOVER:
             return _confirm(session, order, decision, now)
         case Action.SUSPEND:
@@ -85,6 +88,8 @@ def _carry_out(  # noqa: PLR0911 - one way for each action
             return _fulfil(session, order, decision, now)
         case Action.DELETE:
             return delete_complex(session, order, decision, now)
+        case _:
+            return ssl_decisions.carry_out(office, session, order, decision, now)
 
 
 def _resume(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
@@ -96,6 +101,8 @@ def _resume(office: Office, session: Session, order: Order, decision: OrderDecis
         _look_again(office, session, order)
     if "no_keys" in reasons and not is_done(session, order, ACTIVATED):
         forget_access_data(session, order)
+    if order.agreement == "SSL":
+        ssl_decisions.take_up_again(office, session, order, decision, now)
     policy = ORDER_POLICY.on(local_date(now, ZONE))
     order.pay_by = max(order.pay_by, in_calendar_days(now, policy.payment_window_days, ZONE).due)
     served = is_done(session, order, ACTIVATED) or is_done(session, order, EXTENDED)
@@ -118,7 +125,7 @@ def _resume(office: Office, session: Session, order: Order, decision: OrderDecis
 
 def _look_again(office: Office, session: Session, order: Order) -> None:
     """An order that had no price, or renewed what could not be renewed: is it so still?"""
-    item = (ComplexItem if order.agreement == "KS" else ProjectItem).model_validate(order.item)
+    item = ITEMS[order.agreement].model_validate(order.item)
     decision = price_of(office, item, order.ordered_at)
     if decision.amount is None:
         raise Refused("unknown_product", f"{order.number} still has no price on {order.ordered_at.date()}")
@@ -141,8 +148,13 @@ def _bring_back(session: Session, order: Order, now: datetime) -> None:
     queue_notice(session, order, kind="service_resumed", recipient=customer.email, facts=facts, now=now, about=about)
 
 
-def _cancel(session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
-    """End an order that has given nothing yet; money already received is owed back, which a person settles."""
+def _cancel(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
+    """End an order that has given nothing yet; money already received is owed back, which a person settles.
+
+    A certificate that is paid and begun is left by its customer: nothing returns (SSL-7.8).
+    """
+    if order.agreement == "SSL" and charged(session, order):
+        return ssl_decisions.leave(office, session, order, decision, now)
     if is_done(session, order, ACTIVATED) or is_done(session, order, EXTENDED):
         raise Refused("state", f"{order.number} has been served: end the agreement, not the order")
     transition(session, order, OrderState.CANCELLED, why=decision.note, who=decision.operator, now=now)
@@ -160,6 +172,8 @@ def cancel_consequences(session: Session, order: Order, *, why: str, now: dateti
     if service is not None:
         service.state = ServiceState.TERMINATED
         forget_access_data(session, order)
+    if order.agreement == "SSL":
+        ssl_decisions.free_money(session, order, now=now)
     owed = balances(session, order)
     told = ", ".join(str(amount) for amount in owed)
     customer = session.get_one(Customer, order.customer_id)
@@ -168,7 +182,7 @@ def cancel_consequences(session: Session, order: Order, *, why: str, now: dateti
     if owed:
         policy = ORDER_POLICY.on(local_date(now, ZONE))
         deadline = in_calendar_days(now, policy.surplus_days, ZONE)
-        clause = "KS-4.1" if order.agreement == "KS" else "QS-4.2.1"
+        clause = MONEY_CLAUSES[order.agreement]
         what = f"return {told}"
         open_obligation(session, clause=clause, subject=order.number, what=what, deadline=deadline, now=now)
 
@@ -224,10 +238,15 @@ def _suspend(office: Office, session: Session, order: Order, decision: OrderDeci
 
 
 def _settle_surplus(session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
-    """A person has returned what stands on the account beyond the charge; the account shows it."""
+    """A person has returned what stands on the account beyond the charge; the account shows it.
+
+    Of a certificate it goes to its customer's personal account.
+    """
     over = balances(session, order)
     if not over:
         raise Refused("state", f"nothing stands on the account of {order.number}")
+    if order.agreement == "SSL":
+        ssl_decisions.free_money(session, order, now=now)
     for kind, back in returned(session, order):
         enter(session, order, kind=kind, of=decision.operator, amount=back, now=now, clause=None)
     told = ", ".join(str(amount) for amount in over)

@@ -20,6 +20,7 @@ from tasks.line_statements import record_lines
 from tasks.money import Recorded, record_online, record_receipt
 from tasks.order_forms import BankReceipt, EventKind, OrderDecision, OrderForm, YooKassaNotification
 from tasks.order_state import find_order, transition
+from tasks.ssl_money import record_top_up
 from tasks.ticket_acts import act_on_ticket
 from tasks.ticket_forms import TicketAct, TicketForm
 from tasks.tickets import receive_ticket
@@ -43,7 +44,8 @@ def apply_event(  # noqa: C901, PLR0911 - one way for each kind
             case EventKind.PAYMENT:
                 return _fetch_payment(office, YooKassaNotification.model_validate(event.payload), now)
             case EventKind.RECEIPT:
-                return record_receipt(office, BankReceipt.model_validate(event.payload), now=now)
+                receipt = BankReceipt.model_validate(event.payload)
+                return (record_top_up if receipt.account else record_receipt)(office, receipt, now=now)
             case EventKind.DECISION:
                 decision = OrderDecision.model_validate(event.payload)
                 return Recorded(decision.order, decide(office, decision, event=event.id, now=now))

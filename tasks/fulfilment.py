@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from blocks.ledger import Customer, Notice, NoticeState, OrderState, SealedSecret, Step, reading
+from blocks.ledger import (
+    CaOrderState,
+    Customer,
+    Notice,
+    NoticeState,
+    Order,
+    OrderState,
+    SealedSecret,
+    Step,
+    reading,
+)
 from blocks.office import Office
 from blocks.terms import ks, qs
 from tasks.access_data import CERTIFIED, GENERATED, PREPARED, PROVISIONED, VERIFIED
 from tasks.accounts import received
 from tasks.activation import ACTIVATED, EXTENDED
 from tasks.complexes import diverges
-from tasks.decisions import HANDED_OVER
+from tasks.decisions import HANDED_OVER as ENVELOPE_HANDED_OVER
 from tasks.order_state import find_order
+from tasks.ssl_account import on_account
+from tasks.ssl_steps import HANDED_OVER, ORDERED, REFUSAL_TOLD, ca_order_of, unasked
 
 
 class Next(StrEnum):
@@ -35,11 +49,22 @@ class Next(StrEnum):
     ACTIVATE_PROJECT = "activate_project"
     EXTEND_PERIOD = EXTENDED
     COMPLETE = "complete"
+    PAY_FROM_ACCOUNT = "pay_from_account"
+    ORDER_AT_CA = ORDERED
+    ASK_CUSTOMER = "ask_customer"
+    HOLD_FOR_CA = "hold_for_ca"
+    HAND_OVER_CERTIFICATE = HANDED_OVER
+    TELL_REFUSAL = REFUSAL_TOLD
+    CLOSE = "close"
 
 
 @dataclass(frozen=True)
 class OrderView:
-    """What the decision is made from. Money is in minor units of the order's currency."""
+    """What the decision is made from. Money is in minor units of the order's currency.
+
+    `account_minor` is what its customer's personal account holds, `at_ca` how its order at the CA stands, and `unasked`
+    whether the CA wants what the customer was not asked for yet; all three are of certificates alone.
+    """
 
     number: str
     agreement: str
@@ -54,8 +79,13 @@ class OrderView:
     page_shown: bool
     file_sent: bool
     diverges: bool = False
+    account_minor: int = 0
+    at_ca: CaOrderState | None = None
+    unasked: bool = False
 
 
+_LETTERS = ("access_data", "certificate_issued", "certificate_refused")
+"""The letter after whose sending an order is at its end; of an order there is one."""
 _TO_ACTIVE = (
     (GENERATED, Next.GENERATE_ACCESS_DATA),
     (CERTIFIED, Next.OBTAIN_CERTIFICATE),
@@ -72,13 +102,13 @@ def view_of(office: Office, number: str) -> OrderView:
         order = find_order(session, number)
         customer = session.get_one(Customer, order.customer_id)
         shown = session.scalar(select(SealedSecret.revealed_at).where(SealedSecret.order_id == order.id))
-        letter = session.scalar(select(Notice.state).where(Notice.order_id == order.id, Notice.kind == "access_data"))
+        letter = session.scalar(select(Notice.state).where(Notice.order_id == order.id, Notice.kind.in_(_LETTERS)))
         return OrderView(
             number=number,
             agreement=order.agreement,
             customer_id=customer.id,
             state=order.state,
-            way=str(qs.way_of_payment(qs.PayerFacts.model_validate({"payer": customer.kind})).values["way"]),
+            way=_way(order, customer),
             price_minor=order.price_minor,
             received_minor=received(session, order).minor,
             delivery=order.delivery,
@@ -87,7 +117,24 @@ def view_of(office: Office, number: str) -> OrderView:
             page_shown=shown is not None,
             file_sent=letter in (NoticeState.SENT, NoticeState.DELIVERED),
             diverges=diverges(session, order),
+            **(_at_ca(session, order) if order.agreement == "SSL" else {}),
         )
+
+
+def _way(order: Order, customer: Customer) -> str:
+    """QS-4.2.3, and the same for KS; a certificate is paid as its order says (SSL-7.3)."""
+    if order.agreement == "SSL":
+        return str(order.item["pay_from"])
+    return str(qs.way_of_payment(qs.PayerFacts.model_validate({"payer": customer.kind})).values["way"])
+
+
+def _at_ca(session: Session, order: Order) -> dict[str, Any]:
+    at_ca = ca_order_of(session, order)
+    return {
+        "account_minor": on_account(session, order.customer_id, order.currency).minor,
+        "at_ca": at_ca.state if at_ca is not None else None,
+        "unasked": bool(unasked(session, order)),
+    }
 
 
 def next_step(order: OrderView) -> Next | None:
@@ -98,16 +145,18 @@ def next_step(order: OrderView) -> Next | None:
         return _money_step(order)
     if order.state is not OrderState.IN_PROGRESS:
         return None
-    return _complex_step(order) if order.agreement == "KS" else _project_step(order)
+    return _STEPS[order.agreement](order)
 
 
 def _money_step(order: OrderView) -> Next | None:
     if order.received_minor >= order.price_minor:
         return Next.BEGIN
+    if order.way == "account" and order.received_minor + order.account_minor >= order.price_minor:
+        return Next.PAY_FROM_ACCOUNT
     if order.received_minor > 0:
         return Next.HOLD_UNDERPAID
     if order.state is OrderState.ACKNOWLEDGED:
-        return Next.ISSUE_INVOICE if order.way == "invoice" else Next.REQUEST_PAYMENT
+        return Next.REQUEST_PAYMENT if order.way == "yookassa" else Next.ISSUE_INVOICE
     return None
 
 
@@ -120,7 +169,7 @@ def _complex_step(order: OrderView) -> Next | None:
             "delivery": order.delivery,
             "sent": order.file_sent or order.delivery == "envelope",
             "password_shown": order.page_shown,
-            "confirmed_by": "operator" if HANDED_OVER in order.done else None,
+            "confirmed_by": "operator" if ENVELOPE_HANDED_OVER in order.done else None,
         }
     )
     return Next.COMPLETE if ks.connection_complete(handover).values["complete"] else None
@@ -130,3 +179,22 @@ def _project_step(order: OrderView) -> Next | None:
     if order.renews:
         return Next.COMPLETE if EXTENDED in order.done else Next.EXTEND_PERIOD
     return Next.COMPLETE if ACTIVATED in order.done else Next.ACTIVATE_PROJECT
+
+
+def _certificate_step(order: OrderView) -> Next | None:
+    if ORDERED not in order.done:
+        return Next.ORDER_AT_CA
+    if {HANDED_OVER, REFUSAL_TOLD} & order.done:
+        return Next.CLOSE if order.file_sent else None
+    if order.unasked:
+        return Next.ASK_CUSTOMER
+    return _AFTER_CA.get(order.at_ca) if order.at_ca else None
+
+
+_AFTER_CA = {
+    CaOrderState.ISSUED: Next.HAND_OVER_CERTIFICATE,
+    CaOrderState.REFUSED: Next.TELL_REFUSAL,
+    CaOrderState.HELD: Next.HOLD_FOR_CA,
+    CaOrderState.CANCELLED: Next.HOLD_FOR_CA,
+}
+_STEPS = {"KS": _complex_step, "QS": _project_step, "SSL": _certificate_step}

@@ -51,17 +51,22 @@ def record_lines(office: Office, source: str, form: LinesForm, *, received_at: d
     made out already tells.
     """
     with transaction(office.sessions) as session:
-        one_at_a_time(session, lines_lock(form.agreement))
-        event = _look_up(office, session, source, form, received_at)
-        _refuse_bad(event, form)
-        rows = [_as_row(event, line) for line in form.lines]
-        added = [row for row in rows if row is not None]
-        session.add_all(added)
-        session.flush()
-        if form.agreement == "SSL":
-            statements = [row for line in added for row in event.stated[line.line]]
-            touched = {ActOf(row.month, event.customers[row.customer], row.currency) for row in statements}
-            owe_acts(session, touched, now=received_at)
+        return state_lines(office, session, source, form, received_at=received_at)
+
+
+def state_lines(office: Office, session: Session, source: str, form: LinesForm, *, received_at: datetime) -> Recorded:
+    """See `record_lines`: in the transaction of what the lines stand for."""
+    one_at_a_time(session, lines_lock(form.agreement))
+    event = _look_up(office, session, source, form, received_at)
+    _refuse_bad(event, form)
+    rows = [_as_row(event, line) for line in form.lines]
+    added = [row for row in rows if row is not None]
+    session.add_all(added)
+    session.flush()
+    if form.agreement == "SSL":
+        statements = [row for line in added for row in event.stated[line.line]]
+        touched = {ActOf(row.month, event.customers[row.customer], row.currency) for row in statements}
+        owe_acts(session, touched, now=received_at)
     return Recorded(None, f"{form.agreement}: {len(added)} lines recorded, {len(rows) - len(added)} known before")
 
 

@@ -28,14 +28,19 @@ from blocks.terms.deadlines import in_calendar_days, local_date
 from blocks.terms.ks import ZONE, in_minutes
 from blocks.terms.money import Money
 from blocks.terms.policy import ORDER_POLICY
+from tasks import ssl_clocks
 from tasks.accounts import balances, enter, shortfall
 from tasks.notices import queue_notice
 from tasks.obligations import open_obligation
 from tasks.order_forms import BankReceipt
 from tasks.order_state import hold, note, transition
+from tasks.ssl_price import reprice
 
 ACTIVATE = "activate and report"
 """The wording of the obligation that a payment opens and an activation fulfils."""
+
+MONEY_CLAUSES = {"KS": "KS-4.1", "QS": "QS-4.2.1", "SSL": "SSL-7.3"}
+"""Under which clause a person decides on money that is not the price, by agreement."""
 
 _DEAD = (OrderState.CANCELLED, OrderState.REJECTED)
 _UNPAID = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
@@ -63,7 +68,7 @@ def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Re
     reference = online.metadata.get("order", "")[:200]
     with transaction(office.sessions) as session:
         one_at_a_time(session, reference)
-        row = _payment_row(session, "yookassa", online.id, reference, amount=online.amount, now=now)
+        row = payment_row(session, "yookassa", online.id, reference, amount=online.amount, now=now)
         if (row.amount_minor, row.currency) != (online.amount.minor, online.amount.currency):
             _note_difference(session, row, online.amount, now)
         recorded = _apply(office, session, row, told, now)
@@ -73,16 +78,18 @@ def record_online(office: Office, online: OnlinePayment, *, now: datetime) -> Re
 
 
 def record_receipt(office: Office, receipt: BankReceipt, *, now: datetime) -> Recorded:
-    """Record money that arrived at the bank, once by the bank's reference."""
+    """Record money that arrived at the bank for an invoice, once by the bank's reference."""
+    reference = receipt.order or ""
     with transaction(office.sessions) as session:
-        one_at_a_time(session, receipt.order)
-        row = _payment_row(session, "bank", receipt.reference, receipt.order, amount=receipt.amount, now=now)
+        one_at_a_time(session, reference)
+        row = payment_row(session, "bank", receipt.reference, reference, amount=receipt.amount, now=now)
         return _apply(office, session, row, PaymentState.SUCCEEDED, now)
 
 
-def _payment_row(
+def payment_row(
     session: Session, provider: str, provider_id: str, reference: str, *, amount: Money, now: datetime
 ) -> Payment:
+    """The payment of that id at its provider, locked; a new one, pending, where there is none."""
     known = select(Payment).where(Payment.provider == provider, Payment.provider_id == provider_id)
     row = session.scalar(known.with_for_update())
     if row is None:
@@ -179,6 +186,8 @@ def settle(office: Office, session: Session, order: Order, row: Payment, now: da
         if order.state in _UNPAID and shortfall(session, order).minor > 0:
             stop(reason="payment_canceled", why=f"the payment of {amount} was cancelled")
     elif row.state is PaymentState.SUCCEEDED:
+        if order.agreement == "SSL":
+            reprice(session, order, now=now, operator=office.settings.operator_email)
         enter(session, order, kind="receipt", of=of, amount=amount, now=now, clause=None)
         note(session, order, kind="payment.succeeded", why=f"{amount} by {row.provider}", now=now)
         if amount.currency != order.currency:
@@ -247,7 +256,13 @@ def _money_gone(office: Office, session: Session, order: Order, why: str, now: d
 
 
 def open_activation(session: Session, order: Order, *, free: bool, now: datetime) -> None:
-    """A full payment, or a free order, starts the clock of activation (QS-3.2.2; for KS the time stated: KS-1.3)."""
+    """A full payment, or a free order, starts the clock of activation (QS-3.2.2; for KS the time stated: KS-1.3).
+
+    A certificate has two: it is taken up (SSL-4.4), and done (SSL-5.1).
+    """
+    if order.agreement == "SSL":
+        ssl_clocks.paid(session, order, now=now)
+        return
     if order.agreement == "QS":
         facts = qs.ActivationFacts(free=free, created_at=order.ordered_at, payment_recorded_at=None if free else now)
         decision = qs.activation(facts)
@@ -272,7 +287,7 @@ def tell_surplus(session: Session, order: Order, now: datetime) -> None:
     policy = ORDER_POLICY.on(local_date(now, ZONE))
     open_obligation(
         session,
-        clause="KS-4.1" if order.agreement == "KS" else "QS-4.2.1",
+        clause=MONEY_CLAUSES[order.agreement],
         subject=order.number,
         what=f"decide on a surplus of {surplus}",
         deadline=in_calendar_days(now, policy.surplus_days, ZONE),

@@ -43,6 +43,8 @@ MAX_ATTEMPTS = 110
 """An hour of quick tries, then one an hour for about four days."""
 MAX_DOUBTS = 3
 """So often at most does a letter go out whose acceptance nobody confirms; then a person looks."""
+_UNDELIVERED = {"KS": "KS-1.5", "QS": "QS-12.4"}
+"""Which clause says what a letter is worth that did not arrive, by agreement; the others are silent."""
 SECRET_LINK = "[[secret-link]]"  # noqa: S105 - the placeholder, not the secret
 
 
@@ -254,7 +256,7 @@ def _record(office: Office, session: Session, row: Notice, now: datetime) -> Non
                     kind="notice.undelivered",
                     who="dogovor",
                     why=f"{row.kind}: {row.diagnostic or 'no reason given'}"[:1000],
-                    clause="KS-1.5" if row.agreement == "KS" else "QS-12.4",
+                    clause=_UNDELIVERED.get(row.agreement),
                 )
             )
         if row.recipient != office.settings.operator_email:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
 
 from blocks.terms.money import Money
+from blocks.terms.ssl_prices import PRODUCTS
+from tasks.ssl_application import why_refused
 
 
 def _printable(value: str) -> str:
@@ -17,6 +21,8 @@ def _printable(value: str) -> str:
     return value
 
 
+ACCOUNT = r"^LS-\d{6,9}$"
+"""The number of a personal account: its customer's own, so that people can say it on the telephone."""
 OrderNumber = Annotated[str, Field(pattern=r"^[A-Z]{2,3}-\d{4}-\d{6,}$", examples=["KS-2026-000001"])]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_printable)]
 
@@ -47,14 +53,8 @@ class CustomerForm(Form):
     kind: Literal["person", "entrepreneur", "company"]
     name: Annotated[Line, Field(max_length=300, description="Full name, or the company's name")]
     email: EmailStr
-    inn: Annotated[str, Field(pattern=r"^(\d{10}|\d{12})$")] | None = None
+    inn: Annotated[str, Field(pattern=r"^(\d{9,10}|\d{12})$", description="ИНН, or УНП of Belarus")] | None = None
     position: Annotated[Line, Field(max_length=200)] | None = None
-
-    @model_validator(mode="after")
-    def _companies_have_inn(self) -> CustomerForm:
-        if self.kind == "company" and not self.inn:
-            raise ValueError("a company is known by its INN")
-        return self
 
 
 class ComplexItem(Form):
@@ -85,20 +85,110 @@ class ProjectItem(Form):
     renews: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
 
 
+class Applicant(Form):
+    """Who stands for the customer before the CA, and where it resides (SSL-4.2). `country` is ISO 3166."""
+
+    first_name: Annotated[Line, Field(max_length=100)]
+    last_name: Annotated[Line, Field(max_length=100)]
+    position: Annotated[Line, Field(max_length=100, examples=["Директор"])]
+    phone: Annotated[str, Field(pattern=r"^\+\d{7,15}$", examples=["+375170000000"])]
+    address: Annotated[Line, Field(max_length=200)]
+    city: Annotated[Line, Field(max_length=100)]
+    region: Annotated[Line, Field(max_length=100)]
+    postcode: Annotated[str, Field(pattern=r"^[A-Za-z0-9 -]{2,12}$", examples=["220000"])]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["BY"])]
+
+
+class CertificateItem(Form):
+    """A certificate for a year (SSL-4.1): whose data goes to the CA, for which name, what it is paid in and how.
+
+    `domain` is the leading name of the request `csr` (PEM), in DNS form; its key stays with the customer. `pay_from` is
+    the personal account (лицевой счёт) or an invoice (SSL-7.3).
+    """
+
+    agreement: Literal["SSL"] = "SSL"
+    product: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$", examples=["alphassl"])]
+    residence: Annotated[Literal["resident", "non-resident"], Field(description="Of Belarus")]
+    currency: Literal["BYN", "EUR", "USD", "RUB"]
+    years: Literal[1] = 1
+    domain: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True), Field(max_length=253)]
+    csr: Annotated[str, Field(max_length=16_384)]
+    applicant: Applicant
+    authority_stated: Annotated[Literal[True], Field(description="The customer administers the domain (SSL-4.1)")]
+    pay_from: Literal["invoice", "account"] = "invoice"
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> CertificateItem:
+        if self.residence == "resident" and self.currency != "BYN":
+            raise ValueError("residents of Belarus pay in BYN (SSL-A1)")
+        if why := why_refused(self.product, self.domain, self.csr):
+            raise ValueError(why)
+        return self
+
+
+ITEMS: Mapping[str, type[ComplexItem | ProjectItem | CertificateItem]] = {
+    "KS": ComplexItem,
+    "QS": ProjectItem,
+    "SSL": CertificateItem,
+}
+"""What can be ordered, by agreement."""
+
+
 class OrderForm(Form):
-    """An order as a shop sends it, or as an operator fills it in. `order` is the shop's own number."""
+    """An order as a shop sends it, or as an operator fills it in. `order` is the shop's own number.
+
+    A company is known by its INN, unless it is foreign and orders a certificate.
+    """
 
     order: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
     customer: CustomerForm
-    item: Annotated[ComplexItem | ProjectItem, Field(discriminator="agreement")]
+    item: Annotated[ComplexItem | ProjectItem | CertificateItem, Field(discriminator="agreement")]
+
+    @model_validator(mode="after")
+    def _companies_have_inn(self) -> OrderForm:
+        foreign = isinstance(self.item, CertificateItem) and self.item.residence == "non-resident"
+        if self.customer.kind == "company" and not self.customer.inn and not foreign:
+            raise ValueError("a company is known by its INN")
+        return self
+
+    @model_validator(mode="after")
+    def _organizations_are_examined(self) -> OrderForm:
+        if isinstance(self.item, CertificateItem) and self.customer.kind == "person":
+            product = PRODUCTS[self.item.product]
+            if product.validation != "DV":
+                raise ValueError(f"{product.title} is for organizations alone")
+        return self
 
 
 class BankReceipt(Form):
-    """Money that arrived at the bank for an invoice. `reference` is the bank's own number of the transfer."""
+    """Money that arrived at the bank, for an invoice or for a personal account (лицевой счёт, SSL-7.2).
 
-    order: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,200}$", description="The order's number on the invoice")]
+    `reference` is the bank's own number of the transfer. `payer` is who paid, by name or ИНН/УНП; it is empty where the
+    payment came through ЕРИП, which names the account alone.
+    """
+
+    order: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,200}$", description="The order's number on the invoice")]
+        | None
+    ) = None
+    account: Annotated[str, Field(pattern=ACCOUNT, examples=["LS-000001"])] | None = None
+    payer: Annotated[Line, Field(max_length=300)] | None = None
     amount: Money
     reference: Annotated[Line, Field(max_length=64)]
+
+    @model_validator(mode="after")
+    def _names_one(self) -> BankReceipt:
+        if (self.order is None) == (self.account is None):
+            raise ValueError("a receipt is for an order or for an account")
+        return self
+
+    @property
+    def event_id(self) -> str:
+        """Under which id the inbox takes it: once by the bank's number, for whoever it is said to be for."""
+        if self.account is None:
+            return f"receipt:{self.reference}"
+        said = sha256(f"{self.account} {self.payer or ''}".encode()).hexdigest()[:12]
+        return f"receipt:{self.reference}:{said}"
 
 
 class Action(StrEnum):
@@ -113,6 +203,8 @@ class Action(StrEnum):
     TAKE_PAYMENT = "take payment"
     FULFIL = "fulfil obligation"
     DELETE = "delete complex"
+    PROPOSE = "propose correction"
+    DECLINE = "decline"
 
 
 class OrderDecision(Form):
@@ -131,6 +223,12 @@ class OrderDecision(Form):
         default=None, description="With `delete complex`: its domain, typed once more"
     )
     ended_on: date | None = Field(default=None, description="With `delete complex`: the agreement's last day")
+    refund: bool | None = Field(
+        default=None, description="With `decline` of a paid certificate: whether its price returns to the account"
+    )
+    csr: Annotated[str, Field(max_length=16_384)] | None = Field(
+        default=None, description="With `resume` of a certificate: the customer's corrected request (PEM)"
+    )
 
 
 class YooKassaObject(BaseModel):

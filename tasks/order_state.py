@@ -18,12 +18,13 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.ACKNOWLEDGED: frozenset({_S.PENDING, _S.IN_PROGRESS, _S.HELD, _S.REJECTED, _S.CANCELLED}),
     _S.PENDING: frozenset({_S.IN_PROGRESS, _S.HELD, _S.CANCELLED}),
     _S.HELD: frozenset({_S.ACKNOWLEDGED, _S.PENDING, _S.IN_PROGRESS, _S.COMPLETED, _S.CANCELLED, _S.REJECTED}),
-    _S.IN_PROGRESS: frozenset({_S.COMPLETED, _S.HELD}),
+    _S.IN_PROGRESS: frozenset({_S.COMPLETED, _S.HELD, _S.REJECTED}),
     _S.COMPLETED: frozenset({_S.HELD}),
     _S.CANCELLED: frozenset({_S.HELD}),
     _S.REJECTED: frozenset({_S.HELD}),
 }
-"""TM Forum's states as they follow one another here. Money that comes for a dead order revives it only as `held`."""
+"""TM Forum's states as they follow one another here. Work ends as rejected
+where a CA refuses. Money that comes for a dead order revives it only as `held`."""
 
 LEASE = timedelta(minutes=20)
 """Longer than any run may take, so that a slow worker is not taken for a dead one."""

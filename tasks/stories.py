@@ -23,6 +23,7 @@ from blocks.ledger import (
 from blocks.terms.complex_views import SeenProof
 from blocks.terms.ks_complex import Proof
 from blocks.terms.money import Money
+from blocks.terms.ssl_prices import PRODUCTS
 from blocks.terms.views import NoticeLine, OrderStory, OwedLine, StoryLine
 from tasks.accounts import received
 from tasks.order_state import find_order
@@ -50,6 +51,8 @@ def item_text(item: Mapping[str, Any]) -> str:
         }
         wished = [text.format(item[key]) for key, text in wishes.items() if item.get(key) is not None]
         return ", ".join([f"KS, {item['contacts']} contacts, {item['delivery']}", *wished])
+    if item["agreement"] == "SSL":
+        return f"SSL {PRODUCTS[item['product']].title} for {item['domain']}, {item['residence']}"
     months = f", {item['months']} months" if item["months"] else ""
     return f"QS {item['tariff']}{months}{', renews ' + item['renews'] if item.get('renews') else ''}"
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from blocks.clients.yookassa import PaymentStatus
 from blocks.errors import NotFound, Refused, Transient
@@ -29,11 +29,12 @@ from blocks.terms.policy import ORDER_POLICY
 from tasks.accept import ZONE
 from tasks.accounts import received
 from tasks.decisions import cancel_consequences
-from tasks.fulfilment import next_step, view_of
+from tasks.going_on import take_up_again
 from tasks.inbox import put_event
 from tasks.notices import queue_notice
 from tasks.order_forms import EventKind
 from tasks.order_state import hold, note, transition
+from tasks.ssl_orders import follow
 
 log = logging.getLogger("dogovor.upkeep")
 
@@ -97,24 +98,6 @@ def ask_payments(office: Office, *, now: datetime) -> int | None:
             with transaction(office.sessions) as session:
                 put_event(session, source="yookassa", event_id=event_id, kind=EventKind.PAYMENT, payload=told, now=now)
     return changed
-
-
-def take_up_again(office: Office, *, now: datetime) -> int:
-    """Orders that could go on while nobody is at them: a run ended badly, or what they waited for came quietly."""
-    working = (OrderState.ACKNOWLEDGED, OrderState.PENDING, OrderState.IN_PROGRESS)
-    with reading(office.sessions) as session:
-        idle = or_(Order.lease_until.is_(None), Order.lease_until < now)
-        numbers = session.scalars(select(Order.number).where(Order.state.in_(working), idle)).all()
-    count = 0
-    for number in numbers:
-        if next_step(view_of(office, number)) is not None:
-            event_id = f"go on:{number}:{now.isoformat(timespec='minutes')}"
-            with transaction(office.sessions) as session:
-                payload = {"order": number}
-                count += put_event(
-                    session, source="keeper", event_id=event_id, kind=EventKind.GO_ON, payload=payload, now=now
-                )
-    return count
 
 
 def unopened_pages(office: Office, *, now: datetime) -> tuple[int, int]:
@@ -194,4 +177,5 @@ def keep_up(office: Office, *, now: datetime) -> Upkeep:
     cancelled = cancel_unpaid(office, now=now) if asked == 0 else 0
     reminded, held = unopened_pages(office, now=now)
     suspended = end_periods(office, now=now)
+    follow(office, now=now)
     return Upkeep(cancelled, reminded, held, suspended, asked or 0, take_up_again(office, now=now))

@@ -8,10 +8,21 @@ from collections.abc import Callable
 from typing import Any
 
 SPAWN = multiprocessing.get_context("forkserver")
-<<<<<<< HEAD
-JOBS = ("accounts", "acts", "ca", "certificate", "comms", "copies", "kill", "log", "log_reading", "purge", "revenue", "rotation")
-=======
->>>>>>> h-G
+JOBS = (
+    "accounts",
+    "acts",
+    "ca",
+    "certificate",
+    "comms",
+    "copies",
+    "kill",
+    "log",
+    "log_reading",
+    "purge",
+    "revenue",
+    "rotation",
+    "ssl",
+)
 SPAWN.set_forkserver_preload([f"tests.{name}_job" for name in JOBS])
 
 

@@ -10,7 +10,10 @@ from blocks.terms.money import Money
 
 @dataclass(frozen=True)
 class Invoice:
-    """An invoice (счёт на оплату). Its lines sum to its total; the moment of the order dates it."""
+    """An invoice (счёт на оплату). Its lines sum to its total; the moment of the order dates it.
+
+    `account` is the number of the payer's personal account (лицевой счёт), empty where the agreement knows none.
+    """
 
     number: str
     issued_at: datetime
@@ -21,6 +24,7 @@ class Invoice:
     inn: str
     lines: tuple[tuple[str, Money], ...]
     total: Money
+    account: str = ""
 
     def __post_init__(self) -> None:
         if sum((line for _, line in self.lines), Money.of(0, self.total.currency)) != self.total:

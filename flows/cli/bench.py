@@ -150,7 +150,7 @@ def bench_comms_command(
 @app.command("bench-certificates")
 def bench_certificates_command(
     ours: Annotated[int, typer.Option(help="Certificates that we order, each way")] = 128,
-    theirs: Annotated[int, typer.Option(help="Certificates that each peer orders, each way")] = 32,
+    theirs: Annotated[int, typer.Option(help="Certificates that each peer orders, and as many as at once")] = 16,
     at_once: Annotated[int, typer.Option(help="How many at once, after one by one")] = 32,
 ) -> None:
     """Certificates a minute beside lego and certbot, those of them that are on PATH, from the configured ACME CA."""

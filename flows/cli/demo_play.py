@@ -26,6 +26,7 @@ from blocks.ledger import Notice, Sessions, Work, open_engine, reading
 from blocks.terms.ks_complex import wanted
 from blocks.terms.views import OrderStory
 from blocks.terms.zones import MOSCOW
+from flows.cli.demo_certificate import BUYER, certificate_item, top_up
 from flows.cli.demo_logs import logs_of_half_a_year
 from flows.cli.demo_stack import DemoStack
 from flows.stack import Say
@@ -37,7 +38,6 @@ LIMIT_SECONDS = 120.0
 PERSON = {"kind": "person", "name": "Анна Примерова", "email": "anna@example.net"}
 COMPANY = {"kind": "company", "name": "ООО «Ромашка»", "email": "office@romashka.example.net", "inn": "7701234567"}
 FREE = {"kind": "person", "name": "Пётр Примеров", "email": "petr@example.net"}
-
 ORDERS: dict[str, dict[str, Any]] = {
     "shop-1": {"customer": PERSON, "item": {"agreement": "KS", "contacts": 6}},
     "shop-2": {"customer": COMPANY, "item": {"agreement": "KS", "contacts": 12}},
@@ -45,8 +45,10 @@ ORDERS: dict[str, dict[str, Any]] = {
     "shop-4": {"customer": FREE, "item": {"agreement": "QS", "tariff": "free"}},
     "shop-5": {"customer": FREE, "item": {"agreement": "QS", "tariff": "free"}},
     "shop-6": {"customer": PERSON, "item": {"agreement": "KS", "contacts": 7}},
+    "shop-7": {"customer": BUYER, "item": certificate_item()},
 }
-"""Two packages, a paid and a free project, a second free one (refused by QS-4.4.2), a package that does not exist."""
+"""Two packages, a paid and a free project, a second free one (refused by QS-4.4.2), a package that does not exist, and
+a certificate that is paid from its customer's account."""
 
 
 class Demo:
@@ -179,6 +181,8 @@ def _play(demo: Demo) -> dict[str, Any]:
     demo.wait_active("shop-4")
     demo.wait_state("shop-5", "rejected")
     demo.wait_state("shop-6", "held")
+    demo.say("bank: " + top_up(demo))
+    demo.wait_state("shop-7", "completed")
     pages = {order: demo.open_page(order) for order in ("shop-1", "shop-2", "shop-3", "shop-4")}
     demo.say("one-time pages pressed twice: " + ", ".join(f"{first}/{second}" for first, second in pages.values()))
     for order in pages:
@@ -190,7 +194,7 @@ def _play(demo: Demo) -> dict[str, Any]:
         set(accepted.values()) == {202}
         and (repeated, forged) == (202, 401)
         and set(pages.values()) == {(200, 410)}
-        and all(owed.state == "fulfilled" for order in pages for owed in stories[order].owed)
+        and all(owed.state == "fulfilled" for order in (*pages, "shop-7") for owed in stories[order].owed)
         and all(stories[order].proofs == _proofs(contacts) for order, contacts in (("shop-1", 6), ("shop-2", 12)))
         and list(saturday["works"].values()) == ["done", "undone"]
         and set(saturday["notices"].values()) == {"delivered"}

@@ -34,11 +34,13 @@ def order(
 
 
 @app.command()
-def receipt(
-    order_number: Annotated[str, typer.Argument(help="The order's number on the invoice")],
+def receipt(  # noqa: PLR0917 - typer reads options from parameters
+    number: Annotated[str, typer.Argument(help="The order's number on the invoice, or that of an account")],
     amount: Annotated[str, typer.Argument(help="Decimal amount, for example 29989.00")],
     reference: Annotated[str, typer.Argument(help="The bank's number of the transfer")],
     currency: Annotated[str, typer.Option()] = "RUB",
+    account: Annotated[bool, typer.Option("--account", help="NUMBER is a personal account's: LS-000001")] = False,
+    payer: Annotated[str | None, typer.Option(help="With --account: who paid; not told by ЕРИП")] = None,
     wait: Wait = 30,
 ) -> None:
     """Record money that arrived at the bank; the bank's number makes it count once."""
@@ -47,8 +49,9 @@ def receipt(
     from tasks.order_forms import BankReceipt, EventKind
 
     money = {"amount": amount, "currency": currency}
-    form = BankReceipt.model_validate({"order": order_number, "amount": money, "reference": reference})
-    typer.echo(put_and_wait(office(), f"receipt:{reference}", EventKind.RECEIPT, form, wait_seconds=wait))
+    where = {"account" if account else "order": number, "payer": payer}
+    form = BankReceipt.model_validate({**where, "amount": money, "reference": reference})
+    typer.echo(put_and_wait(office(), form.event_id, EventKind.RECEIPT, form, wait_seconds=wait))
 
 
 @app.command()
@@ -62,6 +65,8 @@ def decide(  # noqa: PLR0917 - typer reads options from parameters
     email: Annotated[str | None, typer.Option(help="With `send again`: the corrected address")] = None,
     payment: Annotated[int | None, typer.Option(help="With `take payment`: its number")] = None,
     obligation: Annotated[str | None, typer.Option(help="With `fulfil obligation`: how it begins")] = None,
+    refund: Annotated[bool | None, typer.Option(help="With `decline`: whether a paid price returns")] = None,
+    csr: Annotated[Path | None, typer.Option(help="With `resume`: a certificate's corrected request (PEM)")] = None,
     wait: Wait = 30,
 ) -> None:
     """Decide on an order; refused when its state does not allow it."""
@@ -71,7 +76,8 @@ def decide(  # noqa: PLR0917 - typer reads options from parameters
     from flows.runtime import office
     from tasks.order_forms import EventKind, OrderDecision
 
-    asked = {"email": email, "payment": payment, "obligation": obligation}
+    asked = {"email": email, "payment": payment, "obligation": obligation, "refund": refund}
+    asked["csr"] = csr.read_text("ascii") if csr else None
     form = OrderDecision.model_validate(
         {"order": order_number, "action": action, "operator": operator, "note": note, **asked}
     )

@@ -69,7 +69,7 @@ def place(demo: Demo, order: str, item: dict[str, Any], customer: dict[str, Any]
 
 def test_every_deployment_is_there_and_scheduled_runs_appear(stack: DemoStack) -> None:
     deployments = {row["name"]: row for row in api(stack, "/deployments/filter", {})}
-    assert len(deployments) == 56
+    assert len(deployments) == 64
     zones = {schedule["schedule"]["timezone"] for row in deployments.values() for schedule in row["schedules"]}
     assert zones == {"Europe/Moscow", "Asia/Almaty", "Europe/Minsk"}
     form = deployments["submit-order"]["parameter_openapi_schema"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 from pydantic import SecretStr
@@ -12,6 +12,7 @@ from blocks.clients.ca.caa import Caa, Issuer, Property, refuse
 from blocks.clients.ca.dns01 import MOST_VALUES, Dns01
 from blocks.clients.ca.pem import facts_of
 from blocks.clients.comms import names_outside
+from blocks.clients.comms.name_server import NameServer
 from blocks.errors import Refused, Transient
 from blocks.terms.ks_zone import Record
 from tests.acme_work import acme_ca, issued, name_below, now, request
@@ -104,6 +105,28 @@ def test_other_proofs_and_other_texts_at_a_name_stay_while_they_are_few(acme_dns
     assert acme_dns.texts(f"_acme-challenge.{name}") == {A, "spf", *others}
     proofs(acme_dns).publish({name: values(A, B)}, PATIENCE_S)
     assert acme_dns.texts(f"_acme-challenge.{name}") == {A, B, "spf"}
+
+
+def test_proofs_are_ready_once_what_broken_runs_left_is_gone(
+    acme_dns: AcmeDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, plain, waited = name_below(), NameServer.change, list[float]()
+    left = [acme_dns.proof(name, f"{place}" * 43) for place in range(MOST_VALUES)]
+    acme_dns.add("example.test", *left)
+
+    def change(server: NameServer, zone: str, *, add: Iterable[Record] = (), drop: Iterable[Record] = ()) -> None:
+        del drop
+        plain(server, zone, add=add)
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        monkeypatch.undo()
+        acme_dns.drop("example.test", *left)
+
+    monkeypatch.setattr(NameServer, "change", change)
+    Dns01([acme_dns.zone()], acme_dns.keys, [], pause=pause).publish({name: values(A)}, PATIENCE_S)
+    assert len(waited) == 1
+    assert acme_dns.texts(f"_acme-challenge.{name}") == {A}
 
 
 def test_a_certificate_is_issued_where_broken_runs_left_many_proofs(pebble: PebbleServer, acme_dns: AcmeDns) -> None:

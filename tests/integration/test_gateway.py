@@ -16,6 +16,7 @@ from blocks.ledger import InboxEvent, Refusal, open_engine, reading
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from flows.gateway.edge import MAX_BODY
+from tests.certificates_ordered import FIRM, certificate, csr_of
 from tests.conftest import ORDER_SECRET, close_office, eventually
 from tests.gateway_server import gateway, order_body, signed
 from tests.servers.processes import free_port
@@ -130,6 +131,17 @@ def test_a_genuine_order_that_does_not_read_is_refused(sqlite_office: Office, bo
     with gateway(sqlite_office) as http:
         answer = http.post("/webhooks/orders", content=body.encode(), headers=signed(body))
     assert answer.status_code == 422
+    assert stored(sqlite_office) == 0
+
+
+@pytest.mark.clause("SSL-A1b")
+def test_ssl_a1b_an_application_that_nobody_can_carry_out_is_told_so_at_the_door(sqlite_office: Office) -> None:
+    item = certificate(product="positivessl", domain="shop.by", csr=csr_of("shop.by"))
+    body = order_body(item=item, customer=FIRM)
+    with gateway(sqlite_office) as http:
+        answer = http.post("/webhooks/orders", content=body.encode(), headers=signed(body))
+    assert answer.status_code == 422
+    assert "Sectigo PositiveSSL is not sold for shop.by" in answer.text
     assert stored(sqlite_office) == 0
 
 

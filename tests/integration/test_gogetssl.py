@@ -191,6 +191,16 @@ def test_an_order_of_another_reference_is_never_ours_even_with_our_key(shop: Res
     assert ca.find(request(OURS, key=key)) is None
 
 
+def test_orders_of_others_are_looked_at_once(shop: Reseller) -> None:
+    seen: list[str] = []
+    placed(shop.client(), request(OURS, intent="b" * 32))
+    ca = shop.client(transport=Watching(seen))
+    for intent in ("c", "d"):
+        assert ca.find(request(OURS, intent=intent * 32)) is None
+    assert len([path for path in seen if "/status/" in path]) == 1
+    assert ca.find(request(OURS, intent="b" * 32)) is not None
+
+
 def test_the_order_of_the_certificate_that_is_replaced_is_not_its_successor(shop: Reseller) -> None:
     shop.sandbox.keeps_reference = False
     ca, key = shop.client(), new_key(KeyKind.EC_P256)

@@ -169,5 +169,5 @@ def read_certificates(text: str) -> CertificatesAt:
         raise Refused("certificates", faults) from None
 
 
-EMBEDDED = CertificatesAt(authority=(AuthorityAt(name="local", kind="local"),), customers="local")
-"""What stands for the file in the embedded default: the local CA, for customers' domains."""
+EMBEDDED = CertificatesAt(authority=(AuthorityAt(name="local", kind="local"),), customers="local", resale="local")
+"""What stands for the file in the embedded default: the local CA, for customers' domains and for what is sold."""

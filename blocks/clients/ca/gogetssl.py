@@ -53,8 +53,8 @@ class GoGetSsl:
         self._records = records
         self._caa = caa
         self._shown: dict[str, frozenset[Proof]] = {}
-        self._others: set[int] = set()
-        """Orders that were looked at and bear another's reference: they are never ours."""
+        self._references: dict[int, str] = {}
+        """Of orders that were looked at: no other intent needs to look at them again."""
 
     @property
     def name(self) -> str:
@@ -78,10 +78,12 @@ class GoGetSsl:
         """See Authority.find. The newest orders that are not over are looked at."""
         key = key_in(request.csr)
         for number in self._newest():
+            if self._references.get(number, reference(request)) != reference(request):
+                continue
             order = self._told(str(number))
-            if order.reference and order.reference != reference(request):
-                self._others.add(number)
-            elif self._is(order, request, key):
+            if order.reference:
+                self._references[number] = order.reference
+            if self._is(order, request, key):
                 return order.placed(self._wanted(order))
         return None
 
@@ -191,7 +193,7 @@ class GoGetSsl:
         offset = 0
         while True:
             page = listed(self._api.get("/orders/ssl/all", limit=str(_PAGE), offset=str(offset)))
-            found += [number for number, status in page if status not in OVER and number not in self._others]
+            found += [number for number, status in page if status not in OVER]
             if len(page) < _PAGE:
                 return sorted(found, reverse=True)[:_MOST_LOOKED_AT]
             offset += _PAGE
