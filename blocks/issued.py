@@ -12,7 +12,17 @@ from blocks.clients.ca.addresses import AuthorityAt
 from blocks.clients.ca.pem import new_key
 from blocks.clients.certificates import Bundle
 from blocks.errors import Refused
-from blocks.ledger import CaAccount, Certificate, CertificateState, Sessions, Site, one_at_a_time, reading, transaction
+from blocks.ledger import (
+    CaAccount,
+    Certificate,
+    CertificateState,
+    Service,
+    Sessions,
+    Site,
+    one_at_a_time,
+    reading,
+    transaction,
+)
 from blocks.sealing import Sealer
 from blocks.terms.certificates import KeyKind
 from blocks.terms.ks_zone import KEYS_S
@@ -88,3 +98,10 @@ def ca_account_key(sessions: Sessions, sealer: Sealer, at: AuthorityAt, clock: C
                 held = CaAccount(authority=at.name, directory=str(at.url), sealed_key=sealed, created_at=clock())
                 session.add(held)
     return sealer.open(held.sealed_key, purpose).decode()
+
+
+def serves_domain(sessions: Sessions, domain: str) -> bool:
+    """Whether a domain is that of a customer's complex."""
+    with reading(sessions) as session:
+        query = select(Service.id).where(Service.agreement == "KS", Service.name == domain)
+        return session.scalar(query) is not None

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import sessionmaker
 
 from blocks.catalogue import Catalogue, read_catalogue
 from blocks.clients.archive import Archive, HashedArchive
 from blocks.clients.bounces import BounceMaildir
-from blocks.clients.ca.addresses import EMBEDDED, CertificatesAt, read_certificates
+from blocks.clients.ca.addresses import EMBEDDED, CertificatesAt, ZoneAt, read_certificates
+from blocks.clients.ca.home_zones import HomeZones
 from blocks.clients.ca.protocol import Authority
 from blocks.clients.certificates import Certificates, LocalAuthority
 from blocks.clients.comms.addresses import ComplexAt, read_complexes
@@ -27,7 +29,7 @@ from blocks.clients.objects_directory import DirectoryObjects
 from blocks.clients.support_mail import SupportMaildir
 from blocks.clients.yookassa import YooKassa
 from blocks.errors import NotFound, Refused
-from blocks.issued import IssuedCertificates, ca_account_key
+from blocks.issued import IssuedCertificates, ca_account_key, serves_domain
 from blocks.ledger import Sessions, migrate, open_engine
 from blocks.sealing import Sealer
 from blocks.settings import Settings
@@ -121,12 +123,15 @@ class Office:
     def _open_authority(self, name: str) -> Authority:
         from blocks.clients.ca.opened import CaKeys, open_authority  # noqa: PLC0415 - their libraries, for CAs alone
 
-        keys = CaKeys(authorities=self.settings.ca_secrets, zones=self.settings.tsig_keys)
+        keys = CaKeys(
+            authorities=self.settings.ca_secrets, zones={**self.settings.tsig_keys, **self.complexes.dns_keys}
+        )
         at = self.certificates_at.authority_at(name)
         if at.kind == "local" and self.settings.environment == "production":
             raise Refused("sandbox", f"{name}: the local authority does not issue in production")
         key = partial(ca_account_key, self.sessions, self.sealer, at, _now)
-        return open_authority(at, self.certificates_at, keys, account_key=key, local=self.authority)
+        home = self.complexes.zone_of
+        return open_authority(at, self.certificates_at, keys, account_key=key, local=self.authority, home=home)
 
     @cached_property
     def _authorities(self) -> dict[str, Authority]:
@@ -178,6 +183,18 @@ class Fleet:
     def resolvers(self) -> tuple[str, ...]:
         """Who is asked for customers' names from outside; none where the file names none."""
         return self._file.dns.resolvers if self._file is not None and self._file.dns is not None else ()
+
+    @property
+    def dns_keys(self) -> dict[str, SecretStr]:
+        """The secret by which our name servers take updates, under its key's name; none where there is none."""
+        secret = self._office.settings.dns_key
+        return {self._file.dns.tsig_name: secret} if self._file is not None and self._file.dns and secret else {}
+
+    def zone_of(self, name: str) -> ZoneAt | None:
+        """The zone of a customer's domain on our name servers that a name lies in. Raises Transient."""
+        if self._file is None or self._file.dns is None:
+            return None
+        return HomeZones(self._file.dns, partial(serves_domain, self._office.sessions))(name)
 
     @property
     def hosts(self) -> list[str]:

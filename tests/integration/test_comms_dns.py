@@ -16,7 +16,10 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 import pytest
+from pydantic import SecretStr
 
+from blocks.clients.ca.dns01 import Dns01
+from blocks.clients.ca.home_zones import HomeZones
 from blocks.clients.comms import names_outside, rndc
 from blocks.clients.comms.name_server import NameServer
 from blocks.clients.comms.names import DnsNames
@@ -442,3 +445,26 @@ def test_the_next_domain_costs_as_many_questions_as_the_first(
         dns_servers.names.publish(f"m{number:02d}.own.test")
     assert questions(lambda: dns_servers.names.publish("m20.own.test")) == first
     assert questions(lambda: dns_servers.names.publish("m10a.own.test")) == first
+
+
+PROOFS = frozenset({"a" * 43, "b" * 43})
+
+
+@pytest.mark.parametrize("domain", ["k000071.own.test", "brought71.test"])
+def test_a_customers_domain_is_proven_to_a_ca_where_its_names_stand(dns_servers: NameServers, domain: str) -> None:
+    names = dns_servers.names
+    names.publish(domain)
+    home = HomeZones(dns_servers.at, lambda held: held == domain)
+    keys = {dns_servers.at.tsig_name: SecretStr(dns_servers.dns.update_key)}
+    dns01 = Dns01((), keys, dns_servers.at.resolvers, home=home)
+    dns01.publish({domain: PROOFS}, ENOUGH_S)
+    challenge = f"_acme-challenge.{domain}"
+    assert asked(dns_servers, challenge, "TXT") == {f'"{proof}"' for proof in PROOFS}
+    names.publish(domain)
+    assert asked(dns_servers, challenge, "TXT") == {f'"{proof}"' for proof in PROOFS}, "the names leave proofs alone"
+    dns01.remove({domain: PROOFS})
+    assert asked(dns_servers, challenge, "TXT") == set()
+
+
+def test_a_domain_that_is_nobodys_has_no_zone_of_ours(dns_servers: NameServers) -> None:
+    assert HomeZones(dns_servers.at, lambda _: False)("_acme-challenge.stranger.test") is None

@@ -44,7 +44,8 @@ _Values = Mapping[Spot, frozenset[str]]
 class Dns01:
     """The zones that take our updates. Raises Transient where a name server is away, Refused `dns` and `tsig`.
 
-    `resolvers` are asked where a proof is delegated to, if its own zone is not ours.
+    `home` knows further zones than are listed. `resolvers` are asked where a proof is delegated to, if its own zone is
+    not ours.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Dns01:
         keys: Mapping[str, SecretStr],
         resolvers: Iterable[str],
         *,
+        home: Callable[[str], ZoneAt | None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._zones = sorted(zones, key=lambda zone: -zone.name.count("."))
         self._keys = keys
         self._resolvers = [resolver(text) for text in resolvers]
+        self._home = home
         self._pause = pause
 
     def publish(self, proofs: Proofs, patience_s: float) -> None:
@@ -105,7 +108,8 @@ class Dns01:
         return found
 
     def _zone(self, name: str) -> ZoneAt | None:
-        return next((zone for zone in self._zones if f".{name}".endswith(f".{zone.name}")), None)
+        listed = next((zone for zone in self._zones if f".{name}".endswith(f".{zone.name}")), None)
+        return listed or self._home(name)
 
     def _alias(self, name: str) -> str | None:
         zone = self._zone(name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
 
-from blocks.clients.ca.addresses import AuthorityAt, CertificatesAt
+from blocks.clients.ca.addresses import AuthorityAt, CertificatesAt, ZoneAt
 from blocks.clients.ca.local import LocalCa
 from blocks.clients.ca.protocol import Authority
 from blocks.clients.certificates import LocalAuthority
@@ -21,8 +21,18 @@ class CaKeys(Frozen):
     zones: Mapping[str, SecretStr] = {}
 
 
+Home = Callable[[str], ZoneAt | None]
+"""The zone on the name servers of our complexes that a name lies in."""
+
+
 def open_authority(
-    at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, *, account_key: Callable[[], str], local: LocalAuthority
+    at: AuthorityAt,
+    whole: CertificatesAt,
+    keys: CaKeys,
+    *,
+    account_key: Callable[[], str],
+    local: LocalAuthority,
+    home: Home = lambda _: None,
 ) -> Authority:
     """The client of a CA. `account_key` gives the PEM of our account's key, made when it is first asked for.
 
@@ -31,11 +41,13 @@ def open_authority(
     if at.kind == "local":
         return LocalCa(at.name, local, local.root, at.days)
     if at.kind == "acme":
-        return _acme(at, whole, keys, account_key)
+        return _acme(at, whole, keys, account_key, home)
     return _reseller(at, whole, keys)
 
 
-def _acme(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, account_key: Callable[[], str]) -> Authority:
+def _acme(
+    at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, account_key: Callable[[], str], home: Home
+) -> Authority:
     from blocks.clients.ca.acme_account import AcmeAccount  # noqa: PLC0415 - their libraries, for such CAs alone
     from blocks.clients.ca.acme_ca import AcmeCa  # noqa: PLC0415
     from blocks.clients.ca.caa import Caa  # noqa: PLC0415
@@ -44,7 +56,7 @@ def _acme(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys, account_key: Cal
     if at.eab_kid:
         secret_of(at, keys)
     account = AcmeAccount(at, account_key, lambda: secret_of(at, keys))
-    return AcmeCa(at, account, Dns01(whole.zone, keys.zones, whole.resolvers), Caa(whole.resolvers))
+    return AcmeCa(at, account, Dns01(whole.zone, keys.zones, whole.resolvers, home=home), Caa(whole.resolvers))
 
 
 def _reseller(at: AuthorityAt, whole: CertificatesAt, keys: CaKeys) -> Authority:
