@@ -17,6 +17,7 @@ from flows.fulfilment import send_due
 from flows.rotating import rotate_all, turn_site
 from reports.certificate_story import story_markdown, story_row
 from reports.format import moscow
+from tasks import ssl_orders
 from tasks.ca_following import follow
 from tasks.ca_orders import advance, due_orders
 from tasks.certificate_acts import cancel_order, intended, issue, resume_order, wake_orders
@@ -63,6 +64,7 @@ def advance_ca_orders(as_of: datetime | None = None) -> dict[str, str]:
         if time.monotonic() > until:
             break
         time.sleep(_PAUSE_SECONDS)
+    ssl_orders.follow(office, now=clock())
     woken = wake_orders(office, now=clock())
     send_due(office, now=clock())
     get_run_logger().info("%s; going on: %s", states or "nothing is due", ", ".join(woken) or "none")
