@@ -217,7 +217,7 @@ def _play(demo: Demo) -> dict[str, Any]:
 def _certificates(demo: Demo) -> dict[str, str]:
     """What each customer's domain shows, and until when."""
     stories = [certificate_story(demo.sessions, slug, now=datetime.now(UTC)) for slug in all_sites(demo.sessions)]
-    rows = [story_row(story) for story in stories]
+    rows = [story_row(story) for story in stories if story.consumers]
     return {row["site"]: f"{row['shows']} until {row['until']}, swap planned {row['swap']}" for row in rows}
 
 
