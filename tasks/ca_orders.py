@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from blocks.clients.ca.pem import facts_of, fits, new_key, request_for
-from blocks.clients.ca.protocol import OrderState, Placed, Request
-from blocks.errors import OutcomeUnknown, Refused, Transient
+from blocks.clients.ca.pem import bare, facts_of, fits, new_key, request_for
+from blocks.clients.ca.protocol import Authority, OrderState, Placed, Request
+from blocks.errors import NotFound, OutcomeUnknown, Refused, Transient
 from blocks.issued import key_purpose
 from blocks.ledger import (
     CaOrder,
@@ -39,6 +39,7 @@ LEASE = timedelta(minutes=10)
 _SOON, _MOST = timedelta(seconds=5), timedelta(hours=1)
 _BUSY = timedelta(seconds=2)
 ATTEMPTS = 3
+_OPEN = (CaOrderState.INTENDED, CaOrderState.PLACED)
 AGAIN: Mapping[str, timedelta] = {
     "challenge": timedelta(hours=1),
     "dns": timedelta(minutes=15),
@@ -46,7 +47,9 @@ AGAIN: Mapping[str, timedelta] = {
     "order_expired": timedelta(0),
     "gone": timedelta(0),
 }
-"""After which refusals another order is placed by itself, and when; every other one waits for a person at once."""
+"""After which refusals it is tried again by itself, and when; every other one waits for a person at once."""
+_SPENT = frozenset({"challenge", "caa", "order_expired", "gone", "ca", "csr", "certificate", "unsupported"})
+"""Refusals after which the order at the CA is of no use, or there is none: trying again is ordering anew."""
 
 
 @dataclass(frozen=True)
@@ -109,35 +112,44 @@ def advance(office: Office, ca_order_id: int, *, worker: str, now: datetime) -> 
     if claimed is None:
         with reading(office.sessions) as session:
             return session.get_one(CaOrder, ca_order_id).state
+    # Whoever is broken off here keeps the lease: who comes next looks for what may have been placed.
     try:
         _go_on(office, claimed, now=now)
     except Transient as error:
         _later(office, claimed, error, now=now)
     except Refused as error:
-        _refused(office, claimed.id, error.reason, str(error), now=now)
-    finally:
-        _release(office.sessions, claimed.id, worker=worker)
+        _refused(office, claimed, error.reason, str(error), now=now)
+    except NotFound as error:
+        _refused(office, claimed, "authority", str(error), now=now)
+    _release(office.sessions, claimed.id, worker=worker)
     with reading(office.sessions) as session:
         return session.get_one(CaOrder, ca_order_id).state
 
 
 def due_orders(sessions: Sessions, *, now: datetime) -> list[int]:
     """The open orders whose time has come, the longest waiting first."""
-    open_states = (CaOrderState.INTENDED, CaOrderState.PLACED)
     with reading(sessions) as session:
-        query = select(CaOrder.id).where(CaOrder.state.in_(open_states), CaOrder.try_at <= now)
+        query = select(CaOrder.id).where(CaOrder.state.in_(_OPEN), CaOrder.try_at <= now)
         return list(session.scalars(query.order_by(CaOrder.try_at, CaOrder.id)))
 
 
 def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: str, now: datetime) -> CaOrder:
-    """End an order that came to nothing, and write down another for the same site: a person's retry, or our own.
+    """Have an order go on that came to a halt, a person's retry or our own; another one where it is spent.
 
-    A person's begins anew: with all attempts, and as much time as the first had.
+    The same one goes on as long as its CA may know it and it is what its site wants: none is paid or proven twice. A
+    person's retry begins anew, with all attempts and as much time as the first had.
     """
     site = session.get_one(Site, order.site_id)
     attempts, give_up_at = order.attempts, order.give_up_at
     if who != "dogovor":
         attempts, give_up_at = 0, now + (order.give_up_at - order.created_at)
+    if order.reason not in _SPENT and (order.authority, order.names) == (site.authority, site.names):
+        order.state = CaOrderState.PLACED if order.url else CaOrderState.INTENDED
+        order.attempts, order.give_up_at, order.problem = attempts, give_up_at, why
+        order.try_at = now + AGAIN.get(order.reason or "", timedelta(0))
+        order.reason = "later" if order.url else "unknown"
+        note(session, site, "tried_again", why, who=who, now=now, ca_order=order)
+        return order
     end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
     session.flush()
     wanted = Wanted(
@@ -220,6 +232,7 @@ class _Claimed:
     """`asked` is whether the CA may have been asked already by somebody who did not come to write its answer down."""
 
     id: int
+    worker: str
     authority: str
     request: Request
     url: str | None
@@ -231,7 +244,7 @@ def _claim(sessions: Sessions, ca_order_id: int, *, worker: str, now: datetime) 
     with transaction(sessions) as session:
         free = or_(CaOrder.lease_until.is_(None), CaOrder.lease_until < now, CaOrder.lease_owner == worker)
         order = session.scalar(select(CaOrder).where(CaOrder.id == ca_order_id, free).with_for_update())
-        if order is None or order.state not in (CaOrderState.INTENDED, CaOrderState.PLACED):
+        if order is None or order.state not in _OPEN:
             return None
         asked = order.lease_owner is not None or order.reason == "unknown"
         order.lease_owner, order.lease_until = worker, now + LEASE
@@ -239,7 +252,7 @@ def _claim(sessions: Sessions, ca_order_id: int, *, worker: str, now: datetime) 
             Certificate.site_id == order.site_id, Certificate.fingerprint == order.replaces
         )
         request = request_of(order, session.scalar(replaced) or "" if order.replaces else "")
-        return _Claimed(order.id, order.authority, request, order.url, order.give_up_at < now, asked)
+        return _Claimed(order.id, worker, order.authority, request, order.url, order.give_up_at < now, asked)
 
 
 def _release(sessions: Sessions, ca_order_id: int, *, worker: str) -> None:
@@ -249,26 +262,56 @@ def _release(sessions: Sessions, ca_order_id: int, *, worker: str) -> None:
             order.lease_owner = order.lease_until = None
 
 
+def _open(session: Session, claimed: _Claimed, *, ours: bool = True) -> CaOrder | None:
+    """The order, locked; None where it ended meanwhile or, if it must be `ours`, another worker took it over."""
+    order = session.get_one(CaOrder, claimed.id, with_for_update=True, populate_existing=True)
+    lost = order.state not in _OPEN or (ours and order.lease_owner != claimed.worker)
+    return None if lost else order
+
+
 def _go_on(office: Office, claimed: _Claimed, *, now: datetime) -> None:
-    if claimed.late:
-        raise Refused("late", "the CA did not issue in the time that was allowed for it")
+    late = Refused("late", "the CA did not issue in the time that was allowed for it")
+    if claimed.late and claimed.url is None:
+        raise late
     ca = office.ca(claimed.authority)
-    url = claimed.url
+    url = claimed.url or _placed(office, claimed, ca, now=now)
     if url is None:
-        found = ca.find(claimed.request) if claimed.asked else None
-        placed = found or ca.place(claimed.request, now=now)
-        url = placed.url
-        with transaction(office.sessions) as session:
-            order = session.get_one(CaOrder, claimed.id)
-            order.url, order.state, order.try_at = url, CaOrderState.PLACED, now
-            note(session, session.get_one(Site, order.site_id), "placed", url, now=now, ca_order=order)
-    placed = ca.advance(url, claimed.request, now=now)
+        return
+    try:
+        placed = ca.advance(url, claimed.request, now=now)
+    except Transient:
+        if claimed.late:
+            raise late from None
+        raise
     if placed.state is OrderState.VALID:
-        _take_in(office, claimed, ca.collect(url), now=now)
+        _take_in(office, claimed, bare(ca.collect(url)), now=now)
     elif placed.state is OrderState.INVALID:
-        _invalid(office, claimed.id, placed, now=now)
+        _invalid(office, claimed, placed, now=now)
+    elif claimed.late:
+        raise late
     else:
-        _waits(office, claimed.id, placed, now=now)
+        _waits(office, claimed, placed, now=now)
+
+
+def _placed(office: Office, claimed: _Claimed, ca: Authority, *, now: datetime) -> str | None:
+    """Where the order stands at its CA, placed if it is not; None where it ended here meanwhile, and so there too."""
+    found = ca.find(claimed.request) if claimed.asked else None
+    url = (found or ca.place(claimed.request, now=now)).url
+    try:
+        with transaction(office.sessions) as session:
+            order = _open(session, claimed, ours=False)
+            stands = order is not None and order.url in {None, url}
+            if order is not None and stands:
+                order.url, order.state, order.try_at = url, CaOrderState.PLACED, now
+            row = session.get_one(CaOrder, claimed.id)
+            kind = "placed" if stands else "placed_too_late"
+            note(session, session.get_one(Site, row.site_id), kind, url, now=now, ca_order=row)
+    except Transient as error:
+        raise OutcomeUnknown(f"placed, and not written down: {error}") from None
+    if stands:
+        return url
+    ca.cancel(url)
+    return None
 
 
 def _take_in(office: Office, claimed: _Claimed, chain: str, *, now: datetime) -> None:
@@ -276,7 +319,9 @@ def _take_in(office: Office, claimed: _Claimed, chain: str, *, now: datetime) ->
         raise Refused("ca", "what the CA gave is not for our key, or not for all of our names")
     said = facts_of(chain)
     with transaction(office.sessions) as session:
-        order = session.get_one(CaOrder, claimed.id)
+        order = _open(session, claimed, ours=False)
+        if order is None:
+            return
         site = session.get_one(Site, order.site_id)
         sealed = None
         if order.sealed_key is not None:
@@ -306,16 +351,18 @@ def _take_in(office: Office, claimed: _Claimed, chain: str, *, now: datetime) ->
         note(session, site, "issued", why, now=now, certificate=made, ca_order=order)
 
 
-def _invalid(office: Office, ca_order_id: int, placed: Placed, *, now: datetime) -> None:
+def _invalid(office: Office, claimed: _Claimed, placed: Placed, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
-        order = session.get_one(CaOrder, ca_order_id)
+        if (order := _open(session, claimed)) is None:
+            return
         order.reason, order.sealed_key = "fraud" if placed.fraud else "ca", None
         end(session, order, CaOrderState.REFUSED, placed.problem or "the CA gave no reason", who="the CA", now=now)
 
 
-def _waits(office: Office, ca_order_id: int, placed: Placed, *, now: datetime) -> None:
+def _waits(office: Office, claimed: _Claimed, placed: Placed, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
-        order = session.get_one(CaOrder, ca_order_id)
+        if (order := _open(session, claimed)) is None:
+            return
         waited = now - order.created_at
         order.try_at = now + min(max(_BUSY, waited / 4), _MOST)
         if placed.wanted and placed.wanted != order.problem:
@@ -325,7 +372,8 @@ def _waits(office: Office, ca_order_id: int, placed: Placed, *, now: datetime) -
 
 def _later(office: Office, claimed: _Claimed, error: Transient, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
-        order = session.get_one(CaOrder, claimed.id)
+        if (order := _open(session, claimed)) is None:
+            return
         waited = now - order.created_at
         order.try_at = now + (error.retry_after or min(max(_SOON, waited / 4), _MOST))
         unknown = isinstance(error, OutcomeUnknown) or (claimed.asked and order.url is None)
@@ -335,10 +383,11 @@ def _later(office: Office, claimed: _Claimed, error: Transient, *, now: datetime
             note(session, session.get_one(Site, order.site_id), "later", str(error), now=now, ca_order=order)
 
 
-def _refused(office: Office, ca_order_id: int, reason: str, why: str, *, now: datetime) -> None:
-    """Another order by itself where that may help, a person otherwise."""
+def _refused(office: Office, claimed: _Claimed, reason: str, why: str, *, now: datetime) -> None:
+    """Another try by itself where that may help, a person otherwise."""
     with transaction(office.sessions) as session:
-        order = session.get_one(CaOrder, ca_order_id)
+        if (order := _open(session, claimed)) is None:
+            return
         order.reason, order.attempts = reason, order.attempts + 1
         if reason in AGAIN and order.attempts < ATTEMPTS and order.give_up_at > now:
             again(session, office.sealer, order, why=why, who="dogovor", now=now)
@@ -350,7 +399,7 @@ def _refused(office: Office, ca_order_id: int, reason: str, why: str, *, now: da
         queue_operator_notice(
             session,
             kind="ca_order_held",
-            key=f"ca_order_held:{order.id}",
+            key=f"ca_order_held:{order.id}:{now.isoformat()}",
             operator=office.settings.operator_email,
             facts=facts,
             now=now,

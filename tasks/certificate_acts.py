@@ -94,19 +94,19 @@ def wake_orders(office: Office, *, now: datetime) -> list[str]:
     over = CaOrder.state.not_in(OPEN_STATES)
     with transaction(office.sessions) as session:
         query = (
-            select(Order.number, CaOrder.id)
+            select(Order.number, CaOrder.id, CaOrder.state)
             .join(Site, Site.order_id == Order.id)
             .join(CaOrder, CaOrder.site_id == Site.id)
             .where(Order.state == OrderState.IN_PROGRESS, over, Site.retired_at.is_(None))
         )
-        ended = [(number, ca_order) for number, ca_order in session.execute(query).all()]
+        ended = [tuple(row) for row in session.execute(query).all()]
         fresh = [
             number
-            for number, ca_order in ended
+            for number, ca_order, state in ended
             if put_event(
                 session,
                 source="keeper",
-                event_id=f"certificate:{number}:{ca_order}",
+                event_id=f"certificate:{number}:{ca_order}:{state}",
                 kind=EventKind.GO_ON,
                 payload={"order": number},
                 now=now,

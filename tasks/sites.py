@@ -55,7 +55,7 @@ def retire_site(session: Session, site: Site, why: str, *, now: datetime, who: s
     """Nothing is shown here any more: what is open at the CA ends, what was issued is retired, the keys go."""
     if site.retired_at is not None:
         return
-    order = session.scalar(select(CaOrder).where(CaOrder.open_key == site.id))
+    order = session.scalar(select(CaOrder).where(CaOrder.open_key == site.id).with_for_update())
     if order is not None:
         end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
         order.sealed_key = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,8 +29,9 @@ def follow(office: Office, *, now: datetime) -> int:
         resale = select(CaOrder.id).join(Site, Site.id == CaOrder.site_id).where(Site.agreement == "SSL")
         ours = set(session.scalars(resale.where(CaOrder.open_key.is_not(None))))
     due = [number for number in ca_orders.due_orders(office.sessions, now=now) if number in ours]
+    worker = f"follow {uuid4().hex}"  # two that follow at once are two
     for number in due:
-        ca_orders.advance(office, number, worker="follow", now=now)
+        ca_orders.advance(office, number, worker=worker, now=now)
     with transaction(office.sessions) as session:
         orders = select(Order).where(Order.agreement == "SSL", Order.state.in_(_OPEN))
         for order in session.scalars(orders.with_for_update(skip_locked=True)).all():
