@@ -129,6 +129,8 @@ class Office:
         at = self.certificates_at.authority_at(name)
         if at.kind == "local" and self.settings.environment == "production":
             raise Refused("sandbox", f"{name}: the local authority does not issue in production")
+        if at.url is not None and at.url.scheme != "https" and self.settings.environment == "production":
+            raise Refused("https", f"{name}: a CA is asked over https in production, not at {at.url}")
         key = partial(ca_account_key, self.sessions, self.sealer, at, _now)
         home = self.complexes.zone_of
         return open_authority(at, self.certificates_at, keys, account_key=key, local=self.authority, home=home)

@@ -54,12 +54,14 @@ def _of_file(office: Office, session: Session, now: datetime) -> None:
 
 
 def _of_services(office: Office, session: Session, now: datetime) -> None:
-    """A domain whose order brings its own site is left to it."""
+    """A domain whose order brings its own site is left to it; so is one that stands for hosts of ours."""
+    standing = select(Site.slug).where(Site.retired_at.is_(None))
     without = (
         select(Order, Service.name)
         .join(Service, Service.order_id == Order.id)
         .outerjoin(Site, Site.order_id == Order.id)
         .where(Service.agreement == "KS", Service.state.in_(_SERVED), Site.id.is_(None))
+        .where(Service.name.not_in(standing))
     )
     for order, domain in session.execute(without.order_by(Order.id)).all():
         open_domain(office, session, order, domain, now=now)

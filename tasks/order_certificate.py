@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from blocks.errors import Refused, Waiting
-from blocks.ledger import CaOrder, CaOrderState, CertificateEvent, Order, Site, transaction
+from blocks.ledger import CaOrder, CaOrderState, CertificateEvent, Order, Site, one_at_a_time, transaction
 from blocks.office import Office
 from tasks.access_data import CERTIFIED
 from tasks.ca_following import follow
@@ -52,7 +52,11 @@ def customers_authority(office: Office) -> str:
 
 
 def open_domain(office: Office, session: Session, order: Order, domain: str, *, now: datetime) -> Site:
-    """The site of a customer's domain. Raises Refused where no CA is named for it."""
+    """The site of a customer's domain. Raises Refused where no CA is named for it, or it stands for somebody else."""
+    one_at_a_time(session, f"site {domain}")
+    site = session.scalar(select(Site).where(Site.slug == domain, Site.retired_at.is_(None)))
+    if site is not None and site.customer_id != order.customer_id:
+        raise Refused("certificate", f"the certificates of {domain} are not this customer's")
     return open_site(
         session,
         slug=domain,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Order, Service, ServiceState
+from blocks.ledger import Order, Service, ServiceState, Site
 from blocks.office import Office
 from blocks.terms import ks
 from blocks.terms.base import Decision
@@ -48,7 +48,7 @@ def _domain_refused(office: Office, session: Session, order: Order) -> str:
     if not ks.dedicated_resources(ks.PackageFacts(contacts=order.item["contacts"])).values["dedicated"]:
         return "a domain of the second level comes with 50 or 100 contacts"
     ours = office.settings.customer_domain
-    taken = [*_taken(session, order, ours), *office.complexes.hosts]
+    taken = [*_taken(session, order, ours), *office.complexes.hosts, *_certified(office, session)]
     return acceptable_domain(domain, office.complexes.own_zone or ours, ours, taken)
 
 
@@ -64,6 +64,13 @@ def _taken(session: Session, order: Order, ours: str) -> list[str]:
         Service.name.not_like(f"%.{ours}"),
     )
     return list(session.scalars(others))
+
+
+def _certified(office: Office, session: Session) -> list[str]:
+    """The names of certificates of our own hosts, as the file names them and as people ordered them."""
+    ordered = session.scalars(select(Site.names).where(Site.customer_id.is_(None), Site.retired_at.is_(None)))
+    named = [at.names for at in office.certificates_at.site]
+    return [name.removeprefix("*.") for names in (*ordered, *named) for name in names]
 
 
 def domain_of(office: Office, session: Session, order: Order) -> str:

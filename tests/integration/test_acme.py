@@ -75,6 +75,9 @@ def test_a_rate_limit_says_when_to_come_back(pebble: PebbleServer, acme_dns: Acm
         ("Wed, 21 Oct 2015 07:30:00 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", timedelta(minutes=2)),
         ("Wed, 21 Oct 2015 07:20:00 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", timedelta(0)),
         ("99999999999999999999", "", timedelta(days=1)),
+        ("9" * 5000, "", timedelta(days=1)),
+        ("\xb2", "", None),
+        ("Wed, 21 Oct 99999999999999999999 07:30:00 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", None),
         ("soon", "", None),
         ("-5", "", None),
     ],
@@ -197,6 +200,26 @@ def test_a_ca_that_wants_more_time_than_there_is_says_when_to_come_back(
             ca.advance(placed.url, wanted, now=now())
     assert later.value.retry_after == timedelta(seconds=11)
     assert waited == []
+
+
+def test_a_ca_that_says_to_look_at_once_is_not_looked_at_without_a_pause(
+    pebble: PebbleServer, acme_dns: AcmeDns
+) -> None:
+    waited: list[float] = []
+    with tapped() as tap:
+
+        def pause(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                raise Transient("far enough")
+
+        ca = acme_ca(pebble.at, acme_dns, budget_s=10, pause=pause)
+        placed = ca.place(wanted := request(name_below()), now=now())
+        order = {"status": "processing", "finalize": "", "authorizations": []}
+        tap.instead_of(placed.url, 200, order, Retry_After="0", Replay_Nonce="bm9uY2U")
+        with pytest.raises(Transient, match="far enough"):
+            ca.advance(placed.url, wanted, now=now())
+    assert 0 < waited[0] < waited[1] < waited[2]
 
 
 def test_a_ca_that_says_when_to_look_is_looked_at_then(pebble: PebbleServer, acme_dns: AcmeDns) -> None:

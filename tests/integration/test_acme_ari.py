@@ -11,7 +11,7 @@ import requests
 
 from blocks.clients.ca.acme_ari import certificate_id
 from blocks.clients.ca.pem import facts_of
-from blocks.errors import Transient
+from blocks.errors import Refused, Transient
 from tests.acme_work import acme_ca, issued, name_below, now, request, tapped
 from tests.servers.acme2certifier import RETRY_AFTER_S, Acme2Certifier, acme2certifier_server
 from tests.servers.acme_dns import AcmeDns
@@ -31,16 +31,31 @@ def test_what_a_certificate_replaces_is_told_to_a_ca_with_ari_alone(
         assert body.get("replaces") == (certificate_id(old) if told else None)
 
 
-def test_an_order_goes_out_anew_where_a_certificate_was_replaced_before(
+@pytest.mark.parametrize(
+    ("status", "code"), [(409, "alreadyReplaced"), (400, "malformed"), (403, "unauthorized"), (404, "malformed")]
+)
+def test_an_order_goes_out_anew_where_a_ca_does_not_take_what_it_replaces(
+    acme2certifier: Acme2Certifier, acme_dns: AcmeDns, status: int, code: str
+) -> None:
+    ca, wanted = acme_ca(acme2certifier.at, acme_dns), request(name_below())
+    old = issued(ca, wanted)
+    with tapped() as tap:
+        body = {"type": f"urn:ietf:params:acme:error:{code}", "detail": "no such certificate of yours"}
+        tap.instead_of("/acme/neworders", status, body)
+        with patch.object(tap, "sent", Forgetful(tap.answers)):
+            assert ca.place(wanted.model_copy(update={"replaces": old}), now=now()).url
+
+
+def test_a_ca_that_always_speaks_of_what_is_replaced_is_asked_twice_and_no_more(
     acme2certifier: Acme2Certifier, acme_dns: AcmeDns
 ) -> None:
     ca, wanted = acme_ca(acme2certifier.at, acme_dns), request(name_below())
     old = issued(ca, wanted)
     with tapped() as tap:
-        body = {"type": "urn:ietf:params:acme:error:alreadyReplaced", "detail": "replaced"}
-        tap.instead_of("/acme/neworders", 409, body)
-        with patch.object(tap, "sent", Forgetful(tap.answers)):
-            assert ca.place(wanted.model_copy(update={"replaces": old}), now=now()).url
+        tap.instead_of("/acme/neworders", 409, {"type": "urn:ietf:params:acme:error:alreadyReplaced", "detail": "no"})
+        with pytest.raises(Refused):
+            ca.place(wanted.model_copy(update={"replaces": old}), now=now())
+    assert sum("identifiers" in body for _, _, body in tap.sent) == 2
 
 
 class Forgetful(list[object]):

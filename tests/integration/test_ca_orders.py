@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+import pytest
+from pydantic import HttpUrl
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
+from blocks.clients.ca.addresses import AuthorityAt, CertificatesAt
 from blocks.clients.ca.local import LocalCa
 from blocks.clients.ca.pem import facts_of
 from blocks.clients.ca.protocol import Placed, Request
-from blocks.errors import OutcomeUnknown, Transient
+from blocks.errors import OutcomeUnknown, Refused, Transient
 from blocks.issued import IssuedCertificates
-from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Site, reading, transaction
+from blocks.ledger import (
+    CaOrder,
+    CaOrderState,
+    Certificate,
+    CertificateState,
+    Notice,
+    Sessions,
+    Site,
+    reading,
+    transaction,
+)
 from blocks.office import Office
-from tasks.ca_orders import Wanted, advance, again, open_site, order_certificate
+from tasks.ca_orders import Wanted, advance, again, due_orders, open_site, order_certificate
+from tasks.sites import retire_site
 from tests.work import NOW
 
 NAMES = ("shop.example.com", "*.shop.example.com")
@@ -111,9 +128,251 @@ def test_a_held_order_that_a_person_tries_again_has_its_time_anew(office: Office
     advance(office, order, worker="a", now=late)
     with transaction(office.sessions) as session:
         held = session.get_one(CaOrder, order)
-        made = again(session, office.sealer, held, why="tried again", who="operator", now=late).id
-        assert held.sealed_key is None
-    assert advance(office, made, worker="a", now=late + timedelta(minutes=1)) is CaOrderState.ISSUED
-    with reading(office.sessions) as session:
-        assert session.get_one(CaOrder, order).state is CaOrderState.CANCELLED
+        again(session, office.sealer, held, why="tried again", who="operator", now=late)
+        assert held.give_up_at == late + timedelta(days=2)
+    assert advance(office, order, worker="a", now=late + timedelta(minutes=1)) is CaOrderState.ISSUED
     assert len(issued(office)) == 1
+
+
+def test_an_order_that_is_spent_is_followed_by_another_with_a_key_of_its_own(office: Office) -> None:
+    def failed() -> None:
+        raise Refused("csr", "this key is known to everybody")
+
+    order = ordered(office)
+    InterruptingAdvance(office, failed)
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.HELD
+    with transaction(office.sessions) as session:
+        held = session.get_one(CaOrder, order)
+        made = again(session, office.sealer, held, why="tried again", who="operator", now=NOW)
+        assert (held.state, held.sealed_key) == (CaOrderState.CANCELLED, None)
+        assert made.csr != held.csr
+        made_id = made.id
+    assert advance(office, made_id, worker="a", now=NOW + timedelta(minutes=1)) is CaOrderState.ISSUED
+    assert len(issued(office)) == 1
+
+
+class Interrupting(LocalCa):
+    """A CA beside whose first answer something happens: `then` is called once the order is placed there."""
+
+    def __init__(self, office: Office, then: Callable[[], None]) -> None:
+        super().__init__("local", office.authority, office.authority.root, 90)
+        self.then: Callable[[], None] | None = then
+        self.cancelled: list[str] = []
+        self.asked: list[str] = []
+        vars(office)["_authorities"] = {"local": self}
+
+    def place(self, request: Request, *, now: datetime) -> Placed:
+        placed = LocalCa("local", self._authority, self._orders.parent, 90).place(request, now=now)
+        self.asked.append("place")
+        self._now()
+        return placed
+
+    def find(self, request: Request) -> Placed | None:
+        self.asked.append("find")
+        return super().find(request)
+
+    def cancel(self, url: str) -> None:
+        self.cancelled.append(url)
+        super().cancel(url)
+
+    def _now(self) -> None:
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+
+
+class InterruptingAdvance(Interrupting):
+    """The same, when the order is about to issue."""
+
+    def _now(self) -> None:
+        """Nothing yet."""
+
+    def advance(self, url: str, request: Request, *, now: datetime) -> Placed:
+        super()._now()
+        return super().advance(url, request, now=now)
+
+
+def retire(office: Office) -> None:
+    with transaction(office.sessions) as session:
+        retire_site(session, session.scalars(select(Site)).one(), "the complex was deleted", now=NOW)
+
+
+def test_an_order_that_ends_while_it_is_placed_is_ended_at_its_ca_too_and_stays_ended(office: Office) -> None:
+    order = ordered(office)
+    ca = Interrupting(office, lambda: retire(office))
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.CANCELLED
+    assert len(ca.cancelled) == 1
+    assert due_orders(office.sessions, now=NOW + timedelta(days=1)) == []
+    assert issued(office) == []
+
+
+def test_what_is_issued_for_an_order_that_ended_meanwhile_goes_nowhere(office: Office) -> None:
+    order = ordered(office)
+    InterruptingAdvance(office, lambda: retire(office))
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.CANCELLED
+    assert issued(office) == []
+
+
+def test_a_slow_worker_takes_nothing_back_from_the_one_that_took_its_order_over(office: Office) -> None:
+    order, later = ordered(office), NOW + timedelta(minutes=11)
+
+    def overtaken() -> None:
+        assert advance(office, order, worker="b", now=later) is CaOrderState.ISSUED
+        raise Refused("challenge", "what the slow one saw long ago")
+
+    InterruptingAdvance(office, overtaken)
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.ISSUED
+    with reading(office.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(CaOrder)) == 1
+    assert len(issued(office)) == 1
+
+
+def test_a_slow_worker_does_not_hold_what_another_is_at(office: Office) -> None:
+    order = ordered(office)
+
+    def taken_over() -> None:
+        with transaction(office.sessions) as session:
+            session.get_one(CaOrder, order).lease_owner = "b"
+        raise Refused("account", "what the slow one saw long ago")
+
+    InterruptingAdvance(office, taken_over)
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.PLACED
+
+
+def test_who_is_broken_off_while_placing_leaves_an_order_that_is_looked_for(office: Office) -> None:
+    def broken_off() -> None:
+        raise KeyboardInterrupt
+
+    order = ordered(office)
+    ca = Interrupting(office, broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        advance(office, order, worker="a", now=NOW)
+    assert advance(office, order, worker="b", now=NOW + timedelta(minutes=11)) is CaOrderState.ISSUED
+    assert ca.asked == ["place", "find"]
+
+
+def test_an_address_that_could_not_be_written_down_is_looked_for(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = ordered(office)
+
+    def gone() -> None:
+        @contextmanager
+        def away(_: Sessions) -> Iterator[Session]:
+            monkeypatch.undo()
+            raise Transient("the ledger was away for a moment")
+            yield
+
+        monkeypatch.setattr("tasks.ca_orders.transaction", away)
+
+    ca = Interrupting(office, gone)
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.INTENDED
+    assert advance(office, order, worker="a", now=NOW + timedelta(minutes=1)) is CaOrderState.ISSUED
+    assert ca.asked == ["place", "find"]
+
+
+def test_what_was_issued_while_nobody_looked_is_taken_in_though_its_time_is_over(office: Office) -> None:
+    def busy() -> None:
+        raise Transient("busy")
+
+    order = ordered(office)
+    InterruptingAdvance(office, busy)
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.PLACED
+    assert advance(office, order, worker="a", now=NOW + timedelta(days=3)) is CaOrderState.ISSUED
+    assert len(issued(office)) == 1
+
+
+def test_a_placed_order_whose_ca_is_away_beyond_its_time_waits_for_a_person(office: Office) -> None:
+    def busy() -> None:
+        ca.then = busy
+        raise Transient("busy")
+
+    order = ordered(office)
+    ca = InterruptingAdvance(office, busy)
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.PLACED
+    assert advance(office, order, worker="a", now=NOW + timedelta(days=3)) is CaOrderState.HELD
+
+
+@pytest.mark.parametrize("reason", ["tsig", "dns", "account", "secret", "late"])
+def test_an_order_that_its_ca_still_knows_goes_on_and_is_not_placed_again(office: Office, reason: str) -> None:
+    def refused() -> None:
+        ca.then = refused
+        raise Refused(reason, "not now")
+
+    order, at = ordered(office), NOW
+    ca = InterruptingAdvance(office, refused)
+    while advance(office, order, worker="a", now=at) is CaOrderState.PLACED:
+        at += timedelta(hours=1)
+    with transaction(office.sessions) as session:
+        held = session.get_one(CaOrder, order)
+        assert held.state is CaOrderState.HELD
+        assert again(session, office.sealer, held, why="mended", who="operator", now=at).id == order
+    ca.then = None
+    assert advance(office, order, worker="a", now=at + timedelta(hours=1)) is CaOrderState.ISSUED
+    assert ca.asked == ["place"]
+    assert len(issued(office)) == 1
+
+
+def test_an_order_that_is_held_a_second_time_is_told_a_second_time(office: Office) -> None:
+    order = ordered(office)
+    late = NOW + timedelta(days=3)
+    advance(office, order, worker="a", now=late)
+    with transaction(office.sessions) as session:
+        again(session, office.sealer, session.get_one(CaOrder, order), why="wait", who="operator", now=late)
+    assert advance(office, order, worker="a", now=late + timedelta(days=9)) is CaOrderState.HELD
+    with reading(office.sessions) as session:
+        assert session.scalar(select(func.count()).where(Notice.kind == "ca_order_held")) == 2
+
+
+def test_an_order_whose_site_goes_to_another_ca_is_placed_there(office: Office) -> None:
+    order, late = ordered(office), NOW + timedelta(days=3)
+    advance(office, order, worker="a", now=late)
+    with transaction(office.sessions) as session:
+        session.scalars(select(Site)).one().authority = "another"
+        held = session.get_one(CaOrder, order)
+        made = again(session, office.sealer, held, why="another CA", who="operator", now=late)
+        assert (made.id == order, made.authority) == (False, "another")
+
+
+def test_an_order_at_a_ca_that_the_file_names_no_longer_waits_for_a_person(office: Office) -> None:
+    order = ordered(office)
+    with transaction(office.sessions) as session:
+        session.get_one(CaOrder, order).authority = "former"
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.HELD
+
+
+class Talkative(LocalCa):
+    """It says more than a chain."""
+
+    def collect(self, url: str) -> str:
+        return f"<script>subject</script>\n{super().collect(url)}\n-----BEGIN NOTE-----\nAAAA\n-----END NOTE-----\n"
+
+
+def test_of_what_a_ca_gives_the_certificates_alone_are_kept(office: Office) -> None:
+    root = office.authority.root
+    vars(office)["_authorities"] = {"local": Talkative("local", office.authority, root, 90)}
+    advance(office, ordered(office), worker="a", now=NOW)
+    [certificate] = issued(office)
+    lines = certificate.chain.splitlines()
+    assert [line for line in lines if "---" in line] == [
+        "-----BEGIN CERTIFICATE-----",
+        "-----END CERTIFICATE-----",
+    ] * 2
+    assert "script" not in certificate.chain
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"),
+    [
+        (AuthorityAt(name="ca", kind="local"), "sandbox"),
+        (AuthorityAt(name="ca", kind="gogetssl", url=HttpUrl("http://127.0.0.1:8090/api")), "https"),
+        (AuthorityAt(name="ca", kind="acme", url=HttpUrl("http://ca.example.net/directory")), "https"),
+    ],
+)
+def test_production_asks_no_ca_that_is_a_sandbox_or_without_tls(office: Office, at: AuthorityAt, reason: str) -> None:
+    production = office.settings.model_copy(update={"environment": "production"})
+    strict = Office(production, office.engine, office.sessions)
+    vars(strict)["certificates_at"] = CertificatesAt(authority=(at,))
+    with pytest.raises(Refused) as refused:
+        strict.ca("ca")
+    assert refused.value.reason == reason

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 
+from blocks.clients.ca.addresses import SiteAt
 from blocks.clients.comms.addresses import Complexes
 from blocks.clients.password_hashes import AccountHashes
 from blocks.errors import Transient
@@ -19,6 +20,7 @@ from blocks.terms.views import StoryLine
 from flows.fulfilment import advance
 from reports.proofs import proof_rows, proof_summary
 from tasks.access_data import GENERATED, PREPARED, PROVISIONED, VERIFIED
+from tasks.ca_orders import open_site
 from tasks.complexes import take_up_diverging
 from tasks.proving import BEFORE_THE_LAST, verify_accounts
 from tasks.reveal import reveal
@@ -466,5 +468,21 @@ def test_ks_4_3_the_domains_of_our_own_servers_are_nobodys_to_bring(
     vars(fleet)["_file"] = read
     vars(sqlite_office)["complexes"] = fleet
     for domain, held in (("provider.test", True), ("names.test", True), ("romashka-office.ru", False)):
+        number = ordered(sqlite_office, domain, {**ks(50), "domain": domain}, COMPANY)
+        assert state(sqlite_office, number) == ("held:wish" if held else "pending"), domain
+
+
+@pytest.mark.clause("KS-4.3")
+def test_ks_4_3_the_names_of_our_own_certificates_are_nobodys_to_bring(
+    sqlite_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its order would take our site's place, and its complex our certificate with the key."""
+    ours = SiteAt(slug="portal", names=("www.by-file.test",), authority="local", consumers=("c",))
+    at = sqlite_office.certificates_at.model_copy(update={"site": (ours,)})
+    monkeypatch.setitem(vars(sqlite_office), "certificates_at", at)
+    with transaction(sqlite_office.sessions) as session:
+        names = ("by-hand.test", "*.by-hand.test")
+        open_site(session, slug="hand", agreement="KS", names=names, authority="local", consumers=(), now=NOW)
+    for domain, held in (("by-file.test", True), ("by-hand.test", True), ("romashka-office.ru", False)):
         number = ordered(sqlite_office, domain, {**ks(50), "domain": domain}, COMPANY)
         assert state(sqlite_office, number) == ("held:wish" if held else "pending"), domain

@@ -12,10 +12,12 @@ from blocks.clients.ca.local import LocalCa
 from blocks.clients.ca.pem import facts_of
 from blocks.clients.ca.protocol import OrderState, Placed, Request
 from blocks.errors import Refused, Transient, Waiting
-from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Notice, Site, reading
+from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Notice, Site, reading, transaction
 from blocks.office import Office
 from tasks.ca_following import follow
-from tasks.ca_orders import advance, due_orders
+from tasks.ca_orders import advance, due_orders, open_site
+from tasks.certificate_acts import resume_order, wake_orders
+from tasks.certificate_forms import CaOrderForm
 from tasks.order_certificate import obtain_certificate
 from tests.complexes import Servers, given
 from tests.work import COMPANY, DAY, MINUTE, NOW, decide, drain, ks, ordered, put_receipt, service_of, state, story
@@ -152,7 +154,8 @@ def test_a_held_ca_order_holds_the_customers_order_once_and_resuming_it_tries_th
     assert "resumed" in decide(office, number, "resume", NOW + 2 * MINUTE)
     drain(office, NOW + 3 * MINUTE)
     assert service_of(office, number).state.value == "active"
-    assert ca_orders(office) == [CaOrderState.CANCELLED, CaOrderState.ISSUED]
+    assert ca_orders(office) == [CaOrderState.ISSUED]
+    assert ca.placed == 1
 
 
 def test_a_ca_that_says_no_holds_the_order_and_is_asked_anew_when_it_is_resumed(office: Office, ca: Moody) -> None:
@@ -201,3 +204,35 @@ def test_without_a_ca_for_customers_the_order_is_held_and_says_what_to_set(
     number = paid(office)
     assert state(office, number) == "held:certificate"
     assert any("customers" in line.why for line in story(office, number).lines)
+
+
+def test_a_domain_whose_certificates_are_of_hosts_of_ours_gets_neither_them_nor_their_site(
+    office: Office, ca: Moody
+) -> None:
+    given(office, Servers())
+    number = ordered(office, "A-1", ks(2), COMPANY)
+    domain = f"k000001.{office.settings.customer_domain}"
+    with transaction(office.sessions) as session:
+        open_site(session, slug=domain, agreement="KS", names=(domain,), authority="local", consumers=("web",), now=NOW)
+    put_receipt(office, number, "13989.00", "B-1", NOW + MINUTE)
+    drain(office, NOW + MINUTE)
+    assert state(office, number) == "held:certificate"
+    with reading(office.sessions) as session:
+        site = session.scalars(select(Site)).one()
+        assert (site.names, site.consumers, site.customer_id) == ([domain], ["web"], None)
+    assert ca.placed == 0
+
+
+def test_an_order_that_waits_is_woken_each_time_its_order_at_the_ca_comes_to_an_end(office: Office, ca: Moody) -> None:
+    given(office, Servers())
+    ca.moods = [Transient("busy", retry_after=timedelta(hours=2)), Refused("account", "closed")]
+    number = paid(office)
+    [due] = due_orders(office.sessions, now=NOW + DAY)
+    assert advance(office, due, worker="other", now=NOW + timedelta(hours=3)) is CaOrderState.HELD
+    assert wake_orders(office, now=NOW + timedelta(hours=3)) == [number]
+    assert wake_orders(office, now=NOW + timedelta(hours=3)) == []
+    with reading(office.sessions) as session:
+        domain = session.scalars(select(Site.slug)).one()
+    resume_order(office, CaOrderForm(operator="o@example.net", slug=domain, note="paid"), now=NOW + timedelta(hours=4))
+    assert advance(office, due, worker="other", now=NOW + timedelta(hours=4)) is CaOrderState.ISSUED
+    assert wake_orders(office, now=NOW + timedelta(hours=4)) == [number]

@@ -175,9 +175,10 @@ class AcmeCa:
                 return self._account.post(self._account.directory.new_order, body)
         except (Unanswered, Broken) as error:
             raise OutcomeUnknown(str(error), retry_after=error.retry_after) from None
-        except Problematic as refused:
-            if refused.code != "alreadyReplaced":
+        except Problematic:
+            if "replaces" not in body:
                 raise
+        # A CA may refuse for it alone: another CA's certificate, another account's, one that was replaced before.
         return self._ordered({key: value for key, value in body.items() if key != "replaces"})
 
     def _listed(self) -> Iterator[str]:
@@ -241,7 +242,7 @@ class AcmeCa:
 
     def _waited(self, said: Said, wait: float, until: float) -> float:
         """Wait as the CA says, or as we do where it says nothing; how long the next time, nothing once time is up."""
-        if said.retry_after is not None:
+        if said.retry_after:
             if time.monotonic() + said.retry_after.total_seconds() > until:
                 raise Transient(f"{self.name} is at it", retry_after=said.retry_after)
             self._pause(said.retry_after.total_seconds())

@@ -25,7 +25,7 @@ from blocks.errors import DogovorError, Refused, Transient
 WAIT_S = 10
 _NONCE_TRIES = 8
 _NOT_FOUND, _TOO_MANY, _BROKEN = 404, 429, 500
-_DAY = timedelta(days=1)
+_DAY, _DIGITS = timedelta(days=1), 6
 _REASONS = {
     "caa": "caa",
     "rejectedIdentifier": "identifier",
@@ -181,11 +181,11 @@ def reason_of(problem: Problem, status: int = 0) -> str:
 def retry_after(answer: requests.Response) -> timedelta | None:
     """How long the server asks us to wait, a day at most; by its own clock where it names a moment."""
     text = answer.headers.get("Retry-After", "")
-    if text.isdigit():
-        return min(timedelta(seconds=min(int(text), 10**6)), _DAY)
+    if text.isdecimal() and text.isascii():
+        return min(timedelta(seconds=int(text[:_DIGITS])), _DAY)
     try:
         wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.headers.get("Date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait, timedelta(0)), _DAY)
 

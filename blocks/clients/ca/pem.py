@@ -72,6 +72,15 @@ def leaf_of(chain: str) -> x509.Certificate:
         raise Refused("certificate", "what the CA gave cannot be read as a certificate") from None
 
 
+def bare(chain: str) -> str:
+    """The certificates of a chain and nothing else, each as PEM in its order. Raises Refused where one is broken."""
+    try:
+        found = x509.load_pem_x509_certificates(chain.encode())
+    except ValueError:
+        raise Refused("certificate", "what the CA gave cannot be read as a chain of certificates") from None
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in found)
+
+
 def facts_of(chain: str) -> LeafFacts:
     """What is publicly said of the leaf. Raises Refused."""
     leaf = leaf_of(chain)
