@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from blocks.errors import Refused, Waiting
-from blocks.ledger import CaOrder, CaOrderState, CertificateEvent, Order, Site, one_at_a_time, transaction
+from blocks.ledger import CaOrder, CaOrderState, CertificateEvent, Order, Site, Step, one_at_a_time, transaction
 from blocks.office import Office
-from tasks.access_data import CERTIFIED
+from tasks.access_data import CERTIFIED, PREPARED
 from tasks.ca_following import follow
 from tasks.ca_orders import Wanted, again, open_site, order_certificate
 from tasks.order_state import find_order
@@ -76,6 +76,8 @@ def _ordered(office: Office, number: str, domain: str, *, now: datetime) -> int 
         order = find_order(session, number, lock=True)
         if not waits(session, order, CERTIFIED):
             return None
+        # Begun before domains got their certificates so: what its servers show is put there anew.
+        session.execute(delete(Step).where(Step.order_id == order.id, Step.key == PREPARED))
         site = open_domain(office, session, order, domain, now=now)
         if in_service(session, site) or coming(session, site):
             return site.id

@@ -172,6 +172,11 @@ def test_a_delegation_without_end_is_refused(acme_dns: AcmeDns) -> None:
     assert refused.value.reason == "dns"
 
 
+def test_a_proof_of_which_no_resolver_can_tell_where_it_leads_is_transient(acme_dns: AcmeDns) -> None:
+    with pytest.raises(Transient, match=r"shop\.broken\.test"):
+        proofs(acme_dns).publish({"shop.broken.test": values(A)}, PATIENCE_S)
+
+
 def test_a_name_server_that_is_away_at_the_end_keeps_no_certificate_back(
     pebble: PebbleServer, acme_dns: AcmeDns, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 import pytest
 from pydantic import HttpUrl
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from blocks.clients.ca.addresses import AuthorityAt, CertificatesAt
 from blocks.clients.ca.local import LocalCa
@@ -29,6 +28,7 @@ from blocks.ledger import (
     transaction,
 )
 from blocks.office import Office
+from tasks import ssl_orders
 from tasks.ca_orders import Wanted, advance, again, due_orders, open_site, order_certificate
 from tasks.sites import retire_site
 from tests.work import NOW
@@ -257,11 +257,9 @@ def test_an_address_that_could_not_be_written_down_is_looked_for(
     order = ordered(office)
 
     def gone() -> None:
-        @contextmanager
-        def away(_: Sessions) -> Iterator[Session]:
+        def away(_: Sessions) -> NoReturn:
             monkeypatch.undo()
             raise Transient("the ledger was away for a moment")
-            yield
 
         monkeypatch.setattr("tasks.ca_orders.transaction", away)
 
@@ -376,3 +374,18 @@ def test_production_asks_no_ca_that_is_a_sandbox_or_without_tls(office: Office, 
     with pytest.raises(Refused) as refused:
         strict.ca("ca")
     assert refused.value.reason == reason
+
+
+def follow_too(office: Office) -> None:
+    assert ssl_orders.follow(office, now=NOW) == 1
+
+
+def test_two_that_follow_sold_certificates_at_once_place_an_order_once(office: Office) -> None:
+    order = ordered(office)
+    with transaction(office.sessions) as session:
+        session.scalars(select(Site)).one().agreement = "SSL"
+    ca = Interrupting(office, lambda: follow_too(office))
+    assert ssl_orders.follow(office, now=NOW) == 1
+    assert ca.asked == ["place"]
+    with reading(office.sessions) as session:
+        assert session.get_one(CaOrder, order).state is CaOrderState.ISSUED

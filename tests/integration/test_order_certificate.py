@@ -12,8 +12,20 @@ from blocks.clients.ca.local import LocalCa
 from blocks.clients.ca.pem import facts_of
 from blocks.clients.ca.protocol import OrderState, Placed, Request
 from blocks.errors import Refused, Transient, Waiting
-from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Notice, Site, reading, transaction
+from blocks.ledger import (
+    CaOrder,
+    CaOrderState,
+    Certificate,
+    CertificateState,
+    Notice,
+    Order,
+    Site,
+    Step,
+    reading,
+    transaction,
+)
 from blocks.office import Office
+from tasks.access_data import PREPARED
 from tasks.ca_following import follow
 from tasks.ca_orders import advance, due_orders, open_site
 from tasks.certificate_acts import resume_order, wake_orders
@@ -236,3 +248,18 @@ def test_an_order_that_waits_is_woken_each_time_its_order_at_the_ca_comes_to_an_
     resume_order(office, CaOrderForm(operator="o@example.net", slug=domain, note="paid"), now=NOW + timedelta(hours=4))
     assert advance(office, due, worker="other", now=NOW + timedelta(hours=4)) is CaOrderState.ISSUED
     assert wake_orders(office, now=NOW + timedelta(hours=4)) == [number]
+
+
+def test_an_order_that_was_prepared_before_certificates_came_from_a_ca_is_prepared_anew(
+    office: Office, ca: Moody
+) -> None:
+    servers = Servers()
+    given(office, servers)
+    ca.moods = [Transient("busy", retry_after=timedelta(hours=2))]
+    number = paid(office)
+    with transaction(office.sessions) as session:
+        order = session.scalars(select(Order).where(Order.number == number)).one()
+        session.add(Step(order_id=order.id, key=PREPARED, done_at=NOW, result="by the release before"))
+    drain(office, NOW + timedelta(hours=3))
+    assert service_of(office, number).state.value == "active"
+    assert "prepare" in servers.calls

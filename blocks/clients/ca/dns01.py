@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import dns.name
+import dns.rcode
 import dns.rdata
 import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.TXT
@@ -25,6 +26,7 @@ MOST_VALUES = 6
 _TTL = 10
 _MOST_ALIASES = 8
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 1.0
+_ANSWERED = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
 _PROOF = re.compile(rb"[A-Za-z0-9_-]{43}")
 
 Proofs = Mapping[str, frozenset[str]]
@@ -170,6 +172,9 @@ def _first(servers: Iterable[Resolver], name: str, *, recursive: bool) -> list[d
             said = server.answer(name, "CNAME", recursive=recursive, signed=False)
         except Transient as error:
             away = error
+            continue
+        if said.rcode() not in _ANSWERED:
+            away = Transient(f"{server.address} does not say where {name} is: {dns.rcode.to_text(said.rcode())}")
             continue
         owner = dns.name.from_text(name)
         return [rdata for found in said.answer if found.name == owner for rdata in found]
