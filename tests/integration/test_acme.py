@@ -231,7 +231,7 @@ def test_a_ca_that_says_when_to_look_is_looked_at_then(pebble: PebbleServer, acm
             tap.answers.clear()
 
         ca = acme_ca(pebble.at, acme_dns, budget_s=10, pause=pause)
-        placed = ca.place(wanted := request(name_below()), now=now())
+        placed = acme_ca(pebble.at, acme_dns).place(wanted := request(name_below()), now=now())
         order = {"status": "processing", "finalize": "", "authorizations": []}
         tap.instead_of(placed.url, 200, order, Retry_After="7", Replay_Nonce="bm9uY2U")
         with patch.object(AcmeCa, "_prove", side_effect=Transient("far enough")), pytest.raises(Transient):

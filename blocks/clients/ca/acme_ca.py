@@ -27,6 +27,7 @@ from blocks.errors import DogovorError, OutcomeUnknown, Refused, Transient
 BUDGET_S = 20.0
 _FIRST_POLL_S, _LONGEST_POLL_S, _GROWTH = 0.02, 2.0, 1.5
 _MOST_PAGES = _MOST_LOOKED_AT = 50
+_FRESH_S = 2.0
 _SAID_OF_ORDERS = frozenset({"caa", "identifier", "csr"})
 _NOT_OURS = frozenset({"orderNotReady", "unauthorized", "malformed"})
 _Proofs = dict[str, frozenset[str]]
@@ -57,6 +58,7 @@ class AcmeCa:
         self._budget_s = budget_s
         self._pause = pause
         self._one_by_one = threading.Lock()
+        self._just_seen: dict[str, tuple[float, Said]] = {}
 
     @property
     def name(self) -> str:
@@ -80,7 +82,7 @@ class AcmeCa:
         if request.replaces and at.renewal_info and (replaced := certificate_id(request.replaces)):
             body["replaces"] = replaced
         said = self._ordered(body)
-        return _placed(said.location, said.read(Order))
+        return _placed(said.location, self._keep(said.location, said))
 
     def find(self, request: Request) -> Placed | None:
         """See Authority.find. Among the account's orders, where the CA lists them; the last ones are looked at."""
@@ -97,10 +99,11 @@ class AcmeCa:
         until, wait = time.monotonic() + self._budget_s, _FIRST_POLL_S
         proofs: _Proofs | None = None
         finalized = False
-        said = self._looked_at(url)
+        said = self._seen(url)
         while True:
             order = said.read(Order)
             if order.state is OrderState.VALID:
+                self._keep(url, said)
                 self._clean(order, proofs)
                 return _placed(url, order)
             if order.state is OrderState.INVALID:
@@ -118,7 +121,7 @@ class AcmeCa:
 
     def collect(self, url: str) -> str:
         """See Authority.collect."""
-        order = self._order(url)
+        order = self._seen(url).read(Order)
         if order.state is not OrderState.VALID or not order.certificate:
             raise Refused("ca", f"the order {url} issued nothing")
         chain = self._account.post(order.certificate).text
@@ -189,6 +192,17 @@ class AcmeCa:
             said = self._account.post(following)
             yield from said.read(Orders).orders
             following = said.following
+
+    def _keep(self, url: str, said: Said) -> Order:
+        """Read an order, and remember its answer for the call that comes next."""
+        order = said.read(Order)
+        self._just_seen[url] = (time.monotonic(), said)
+        return order
+
+    def _seen(self, url: str) -> Said:
+        """An order's answer: that of the call before, once, while it is fresh; else it is asked for."""
+        at, said = self._just_seen.pop(url, (0.0, None))
+        return said if said is not None and time.monotonic() - at < _FRESH_S else self._looked_at(url)
 
     def _looked_at(self, url: str) -> Said:
         """An order's answer. Whatever word a server has for an order that it does not know, it is gone."""
