@@ -1,6 +1,7 @@
 """A certificate goes into service: put on every server that shows its site, seen there, and only then written down.
 
-Where one server does not come to show it, all of them get the certificate of before. The ledger names one certificate
+Where one server does not come to show it, all of them get the certificate of before, unless that is worth nothing any
+more: then every server that takes the new one keeps it. The ledger names one certificate
 in service from one transaction to the next, after the proof: whoever is killed on the way begins again, and every step
 may be made twice.
 """
@@ -27,8 +28,10 @@ from blocks.issued import key_purpose
 from blocks.ledger import Certificate, CertificateState, Order, Site, one_at_a_time, reading, transaction
 from blocks.office import Office
 from blocks.sealing import Sealer
+from blocks.terms.certificate_facts import KS_PLAN
 from blocks.terms.certificates import LeafFacts
 from tasks.ca_orders import note
+from tasks.certificate_revocation import DISTRUSTED
 from tasks.complexes import complex_at, complex_of
 
 COMPLEX = "complex"
@@ -66,12 +69,16 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Work:
-    """What is to be done for a site; `former` is the certificate in service, `number` the site's order."""
+    """What is to be done for a site; `number` is its order.
+
+    `former` is the certificate in service, where it is to be put back after a failure; else `stays` says why it is not.
+    """
 
     certificate: int
     slug: str
     new: _Piece
     former: _Piece | None
+    stays: str
     consumers: Sequence[str]
     number: str
 
@@ -85,10 +92,14 @@ def install(office: Office, certificate_id: int, *, now: datetime) -> Installed:
     work = _work(office, certificate_id, now=now)
     with _alone(office.settings.home, work.slug):
         seen: list[Seen] = []
+        faults: list[str] = []
         for name in work.consumers:
-            why = _put(office, work, name, work.new, seen)
-            if why:
-                return _failed(office, work, why, seen, now=now)
+            if why := _put(office, work, name, work.new, seen):
+                faults.append(why)
+                if work.former is not None:
+                    break
+        if faults:
+            return _failed(office, work, "; ".join(faults), seen, now=now)
         if not _in_service(office, work, seen, now=now):
             return _failed(office, work, "it was revoked or retired meanwhile", seen, now=now)
         return Installed(ok=True, why=_proof(seen), seen=tuple(seen))
@@ -126,15 +137,30 @@ def _work(office: Office, certificate_id: int, *, now: datetime) -> _Work:
         if not site.consumers:
             raise Refused("consumers", f"nobody here shows certificates of {site.slug}")
         former = session.scalar(_others_in_service(row))
+        stays = _worthless(row, former, now)
         order = session.get(Order, site.order_id) if site.order_id is not None else None
         return _Work(
             certificate=row.id,
             slug=site.slug,
             new=_piece(office.sealer, row),
-            former=_piece(office.sealer, former) if former is not None else None,
+            former=_piece(office.sealer, former) if former is not None and not stays else None,
+            stays=stays,
             consumers=site.consumers,
             number=order.number if order is not None else "",
         )
+
+
+def _worthless(row: Certificate, former: Certificate | None, now: datetime) -> str:
+    """Why nothing is put back where a server does not come to show `row`; empty where `former` is."""
+    if former is None:
+        return "none was in service before"
+    if former.sealed_key is None:
+        return "the key of the one before is not here"
+    if former.not_after <= now + KS_PLAN.least_margin:
+        return f"the one before ends on {former.not_after.isoformat()}"
+    if row.emergency in DISTRUSTED:
+        return f"nobody is to trust the one before ({row.emergency})"
+    return ""
 
 
 def _others_in_service(row: Certificate) -> Select[tuple[Certificate]]:
@@ -211,7 +237,7 @@ def _failed(office: Office, work: _Work, why: str, seen: Sequence[Seen], *, now:
             note(session, site, kind, "; ".join(faults) or _proof(back), now=now, certificate=row)
     if work.former is None:
         return Installed(
-            ok=False, why=f"{why}; none was in service before, so it stays where it was put", seen=tuple(seen)
+            ok=False, why=f"{why}; {work.stays}, so it stays where it was put", seen=tuple(seen)
         )
     if faults:
         why = f"{why}; the certificate of before could not be put back: {'; '.join(faults)}"

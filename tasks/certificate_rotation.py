@@ -33,7 +33,7 @@ from tasks.certificate_revocation import revoke_former
 from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of
 from tasks.certificate_tlsa import keep_tlsa
 from tasks.complexes import complex_of
-from tasks.sites import COMPLEX, OPEN_STATES, find_site
+from tasks.sites import COMPLEX, OPEN_STATES, find_site, issued_by
 
 ALLOWED = timedelta(days=2)
 _PATIENCE = timedelta(seconds=20)
@@ -206,7 +206,9 @@ def _ask(work: _Work, seen: SiteNow) -> bool:
     row = seen.current
     if row is None or (row.window_ask_at is not None and row.window_ask_at > work.now):
         return False
-    advice = work.office.ca(seen.site.authority).advice(row.chain, now=work.now)
+    with reading(work.office.sessions) as session:
+        authority = issued_by(session, seen.site, row)
+    advice = work.office.ca(authority).advice(row.chain, now=work.now)
     with transaction(work.office.sessions) as session:
         row = session.get_one(Certificate, row.id)
         row.window_ask_at = advice.ask_at if advice is not None else work.now + _ASK_AGAIN
@@ -215,7 +217,7 @@ def _ask(work: _Work, seen: SiteNow) -> bool:
             row.window_start, row.window_end = advice.start, advice.end
             told = f"{advice.start.isoformat()} to {advice.end.isoformat()}" + (f": {advice.why}" if advice.why else "")
             site = session.get_one(Site, row.site_id)
-            note(session, site, "advice", told, now=work.now, who=site.authority, certificate=row)
+            note(session, site, "advice", told, now=work.now, who=authority, certificate=row)
     return moved
 
 

@@ -45,6 +45,12 @@ def coming(session: Session, site: Site) -> Certificate | None:
     return session.scalar(query.order_by(Certificate.id.desc()).limit(1))
 
 
+def issued_by(session: Session, site: Site, certificate: Certificate) -> str:
+    """The name of the CA that issued a certificate, which is not the site's any more where the site has another now."""
+    order = session.get(CaOrder, certificate.ca_order_id) if certificate.ca_order_id is not None else None
+    return order.authority if order is not None else site.authority
+
+
 def put_first_in_service(session: Session, site: Site, certificate: Certificate, *, now: datetime) -> None:
     """The first certificate of a site is in service when it is there: nobody has used its names, nobody is told."""
     certificate.state, certificate.in_service_at = CertificateState.IN_SERVICE, now

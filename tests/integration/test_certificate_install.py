@@ -179,6 +179,52 @@ def test_a_server_that_cannot_get_the_one_of_before_does_not_keep_the_others_fro
     assert why.startswith("one: ")
 
 
+def test_one_server_that_is_down_does_not_bring_a_certificate_back_that_ends(
+    ground: Ground, opened: Callable[..., Office]
+) -> None:
+    office = opened()
+    old = issue(office, TWO)
+    install(office, old, now=NOW)
+    end = NOW + timedelta(days=90)
+    new = issue(office, TWO, now=NOW + timedelta(days=50))
+    broken = opened(broken="one")
+    early = install(broken, new, now=end - timedelta(hours=13))
+    assert not early.ok
+    assert ground.shown_by(ground.servers[1]) == fingerprint_of(office, old)
+    for now in (end - timedelta(hours=12), end + timedelta(hours=1)):
+        outcome = install(broken, new, now=now)
+        assert (outcome.ok, outcome.put_back) == (False, False)
+        assert "the one before ends on" in outcome.why
+        assert ground.shown_by(ground.servers[1]) == fingerprint_of(office, new)
+    assert in_service(office) == [old]
+
+
+@pytest.mark.parametrize(("why", "kept"), [("key_compromise", False), ("revoked_by_ca", False), ("ca_advice", True)])
+def test_what_nobody_is_to_trust_is_not_put_back(
+    ground: Ground, opened: Callable[..., Office], why: str, kept: bool
+) -> None:
+    office = opened()
+    old = issue(office, TWO)
+    install(office, old, now=NOW)
+    new = issue(office, TWO)
+    with transaction(office.sessions) as session:
+        session.get_one(Certificate, new).emergency = why
+    assert not install(opened(broken="one"), new, now=NOW).ok
+    assert ground.shown_by(ground.servers[1]) == fingerprint_of(office, old if kept else new)
+
+
+def test_a_certificate_in_service_whose_key_is_gone_does_not_keep_its_successor_out(
+    ground: Ground, opened: Callable[..., Office]
+) -> None:
+    office = opened()
+    install(office, issue(office, TWO), now=NOW)
+    with transaction(office.sessions) as session:
+        session.get_one(Certificate, in_service(office)[0]).sealed_key = None
+    new = issue(office, TWO)
+    assert install(office, new, now=NOW).ok
+    assert in_service(office) == [new]
+
+
 def test_one_that_is_revoked_while_it_is_installed_is_taken_back(
     ground: Ground, opened: Callable[..., Office], monkeypatch: pytest.MonkeyPatch
 ) -> None:
