@@ -236,9 +236,7 @@ def _failed(office: Office, work: _Work, why: str, seen: Sequence[Seen], *, now:
             kind = "put_back_failed" if faults else "put_back"
             note(session, site, kind, "; ".join(faults) or _proof(back), now=now, certificate=row)
     if work.former is None:
-        return Installed(
-            ok=False, why=f"{why}; {work.stays}, so it stays where it was put", seen=tuple(seen)
-        )
+        return Installed(ok=False, why=f"{why}; {work.stays}, so it stays where it was put", seen=tuple(seen))
     if faults:
         why = f"{why}; the certificate of before could not be put back: {'; '.join(faults)}"
     return Installed(ok=False, why=why, seen=tuple(back), put_back=not faults)

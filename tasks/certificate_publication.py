@@ -41,6 +41,7 @@ from tasks.certificate_pages import page_path, pem_path
 from tasks.erased import is_erased
 from tasks.notices import given, queue
 from tasks.obligations import open_obligation
+from tasks.sites import promise_subject
 
 CLAUSE = "KS-3.8"
 COMING, EMERGENCY = "certificate_coming", "certificate_emergency"
@@ -188,7 +189,7 @@ def _tell(swap: _Swap, recipient: str, before: int, *, moved: bool) -> None:
         obligation = open_obligation(
             swap.session,
             clause=CLAUSE,
-            subject=_subject(swap),
+            subject=promise_subject(swap.site, swap.row),
             what=_wording(row, recipient),
             deadline=deadline,
             now=swap.now,
@@ -211,7 +212,7 @@ def _lift_others(swap: _Swap, told: Sequence[str]) -> None:
     """Nothing is owed any more for what was given up, nor to who uses the site no longer."""
     owed = {_wording(swap.row, recipient) for recipient in told} if not swap.row.emergency else set()
     open_ones = select(Obligation).where(
-        Obligation.subject == _subject(swap),
+        Obligation.subject == promise_subject(swap.site, swap.row),
         Obligation.clause == CLAUSE,
         Obligation.state == ObligationState.OPEN,
         Obligation.what.startswith(TELL),
@@ -262,10 +263,6 @@ def _facts(swap: _Swap, *, moved: bool) -> dict[str, Any]:
 
 def _about(row: Certificate) -> str:
     return f"certificate-{row.id}"
-
-
-def _subject(swap: _Swap) -> str:
-    return f"certificate {swap.row.id} of {swap.site.slug}"[:80]
 
 
 def _wording(row: Certificate, recipient: str) -> str:

@@ -33,7 +33,7 @@ from tasks.certificate_revocation import revoke_former
 from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of
 from tasks.certificate_tlsa import keep_tlsa
 from tasks.complexes import complex_of
-from tasks.sites import COMPLEX, OPEN_STATES, find_site, issued_by
+from tasks.sites import COMPLEX, OPEN_STATES, drop_leftovers, ended_lately, find_site, issued_by
 
 ALLOWED = timedelta(days=2)
 _PATIENCE = timedelta(seconds=20)
@@ -80,14 +80,22 @@ def rotate_site(office: Office, slug: str, *, worker: str, now: datetime) -> Tur
         site_id = find_site(session, slug).id
     work = _Work(office, site_id, worker, now, Turn(slug))
     seen = work.look()
-    if seen.site.retired_at is not None or not seen.site.consumers or not seen.used:
+    if seen.site.retired_at is not None:
+        _clear_dns(work)
         return work.turn
+    if not seen.site.consumers or not seen.used:
+        return work.turn
+    with transaction(office.sessions) as session:
+        if drop_leftovers(session, session.get_one(Site, site_id), now=now):
+            work.turn.did.append("leftovers dropped")
+    seen = work.look()
     if seen.current is None:
         _begin(work, seen)
     else:
         work.tried("advice asked for", lambda: _ask(work, seen))
         _turn(work)
     work.tried("former one revoked", lambda: revoke_former(office, site_id, now=now))
+    _clear_dns(work)
     work.turn.plan = plan_of(work.look(), now=now)
     return work.turn
 
@@ -262,6 +270,15 @@ def _tell_dns(work: _Work, site: Site) -> bool:
             number = session.get_one(Order, site.order_id).number
         complex_of(work.office, number).publish_names(site.slug)
     return any(kept.added or kept.dropped for kept in keep_tlsa(work.office, site.id, now=work.now))
+
+
+def _clear_dns(work: _Work) -> None:
+    """The keys of what ended go from the DNS: when nobody remembers the old records, or at once when it was revoked."""
+    with reading(work.office.sessions) as session:
+        site = session.get_one(Site, work.site_id)
+        lately = ended_lately(session, site, now=work.now)
+    if lately and (site.retired_at is None or COMPLEX not in site.consumers):
+        work.tried("keys in the DNS", lambda: _tell_dns(work, site))
 
 
 def _install(work: _Work, successor: Certificate) -> None:

@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Order, Service, ServiceState, Site, reading, transaction
+from blocks.ledger import Certificate, Order, Service, ServiceState, Site, reading, transaction
 from blocks.office import Office
 from blocks.terms.certificates import KeyKind
 from tasks.ca_orders import open_site
 from tasks.complexes import DELETED
 from tasks.order_certificate import open_domain
-from tasks.sites import retire_site
+from tasks.sites import COMING, ended_lately, retire_site
 
 _SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
 
@@ -21,6 +21,7 @@ _SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
 def keep_sites(office: Office, *, now: datetime) -> list[str]:
     """Open the sites that should be there, retire those that should not; the slugs of all whose certificates rotate.
 
+    Those whose window is open come first, and those of our own that were retired lately last: their keys leave the DNS.
     Services that were active before their certificates came from a CA get a site here. Raises Refused where the file
     of certificates cannot be read.
     """
@@ -30,8 +31,22 @@ def keep_sites(office: Office, *, now: datetime) -> list[str]:
             _of_services(office, session, now)
         _of_deleted(session, now)
     with reading(office.sessions) as session:
-        sites = session.scalars(select(Site).where(Site.retired_at.is_(None)).order_by(Site.id))
-        return [site.slug for site in sites if site.consumers]
+        sites = session.scalars(select(Site).order_by(Site.retired_at.is_not(None), Site.id)).all()
+        shown = [site for site in sites if site.consumers and _concerns(session, site, now)]
+        swapping = _swapping(session, now)
+        return [site.slug for site in sorted(shown, key=lambda site: site.id not in swapping)]
+
+
+def _concerns(session: Session, site: Site, now: datetime) -> bool:
+    return site.retired_at is None or (site.order_id is None and ended_lately(session, site, now=now))
+
+
+def _swapping(session: Session, now: datetime) -> frozenset[int]:
+    """The sites whose coming certificate is to go into service now."""
+    due = select(Certificate.site_id).where(
+        Certificate.state.in_(COMING), Certificate.swap_at <= now, Certificate.swap_until > now
+    )
+    return frozenset(session.scalars(due))
 
 
 def _of_file(office: Office, session: Session, now: datetime) -> None:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from blocks.errors import NotFound
-from blocks.ledger import CaOrder, CaOrderState, Certificate, CertificateState, Site
+from blocks.issued import KEPT_IN_DNS
+from blocks.ledger import (
+    CaOrder,
+    CaOrderState,
+    Certificate,
+    CertificateState,
+    Obligation,
+    ObligationState,
+    Site,
+    one_at_a_time,
+)
 from tasks.ca_orders import end, note
 
 COMPLEX = "complex"
 """The consumer that stands for the servers of a customer's complex."""
 
 OPEN_STATES = (CaOrderState.INTENDED, CaOrderState.PLACED)
+COMING = (CertificateState.ISSUED, CertificateState.PUBLISHED, CertificateState.ANNOUNCED)
+"""The states of what was issued and has not served yet."""
 _OVER = (CertificateState.RETIRED, CertificateState.REVOKED)
+_SEEN_TO = KEPT_IN_DNS + timedelta(days=2)
 
 
 def find_site(session: Session, slug: str) -> Site:
@@ -40,9 +53,47 @@ def in_service(session: Session, site: Site) -> Certificate | None:
 
 def coming(session: Session, site: Site) -> Certificate | None:
     """What was issued for a site last and is not in service yet."""
-    states = (CertificateState.ISSUED, CertificateState.PUBLISHED, CertificateState.ANNOUNCED)
-    query = select(Certificate).where(Certificate.site_id == site.id, Certificate.state.in_(states))
+    query = select(Certificate).where(Certificate.site_id == site.id, Certificate.state.in_(COMING))
     return session.scalar(query.order_by(Certificate.id.desc()).limit(1))
+
+
+def drop_leftovers(session: Session, site: Site, *, now: datetime) -> int:
+    """Retire what was issued and will not serve: it ended, or another was issued after it; tells how many."""
+    one_at_a_time(session, f"site {site.slug}")
+    current, newest = in_service(session, site), coming(session, site)
+    waiting = select(Certificate).where(Certificate.site_id == site.id, Certificate.state.in_(COMING))
+    dropped = 0
+    for row in session.scalars(waiting.order_by(Certificate.id)).all():
+        ended = row.not_after <= now
+        if row is newest and not ended and (current is None or row.id > current.id):
+            continue
+        row.state, row.retired_at, row.sealed_key = CertificateState.RETIRED, now, None
+        lift_promises(session, site, row, now=now)
+        why = "it ended before it served" if ended else "another was issued in its place"
+        note(session, site, "dropped", why, now=now, certificate=row)
+        dropped += 1
+    return dropped
+
+
+def promise_subject(site: Site, certificate: Certificate) -> str:
+    """Under which subject the notices of a certificate's swap are owed."""
+    return f"certificate {certificate.id} of {site.slug}"[:80]
+
+
+def lift_promises(session: Session, site: Site, certificate: Certificate, *, now: datetime) -> None:
+    """No notice is owed any more of a certificate that will not be put into service."""
+    owed = select(Obligation).where(
+        Obligation.subject == promise_subject(site, certificate), Obligation.state == ObligationState.OPEN
+    )
+    for each in session.scalars(owed):
+        each.state, each.fulfilled_at, each.evidence = ObligationState.LIFTED, now, "this certificate will not serve"
+
+
+def ended_lately(session: Session, site: Site, *, now: datetime) -> bool:
+    """Whether the DNS may still tell of a key of this site that has ended."""
+    since = now - _SEEN_TO
+    over = or_(Certificate.retired_at > since, Certificate.revoked_at > since)
+    return session.scalar(select(Certificate.id).where(Certificate.site_id == site.id, over).limit(1)) is not None
 
 
 def issued_by(session: Session, site: Site, certificate: Certificate) -> str:
@@ -68,6 +119,8 @@ def retire_site(session: Session, site: Site, why: str, *, now: datetime, who: s
     for certificate in session.scalars(
         select(Certificate).where(Certificate.site_id == site.id, Certificate.state.not_in(_OVER))
     ):
+        if certificate.state in COMING:
+            lift_promises(session, site, certificate, now=now)
         certificate.state, certificate.retired_at = CertificateState.RETIRED, now
     for certificate in session.scalars(
         select(Certificate).where(Certificate.site_id == site.id, Certificate.sealed_key.is_not(None))

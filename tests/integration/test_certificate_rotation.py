@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, select, text
 from blocks.clients.ca.local import LocalCa
 from blocks.clients.ca.protocol import Placed, Request
 from blocks.errors import Refused, Transient
+from blocks.issued import keys_told
 from blocks.ledger import (
     CaOrder,
     CaOrderState,
@@ -41,6 +42,7 @@ from tasks.ca_following import follow
 from tasks.certificate_acts import cancel_order, intended, issue, resume_order
 from tasks.certificate_forms import CaOrderForm, IssueForm
 from tasks.certificate_rotation import Turn, declare_emergency
+from tasks.certificate_sites import keep_sites
 from tasks.certificate_stories import certificate_story
 from tests.certificate_work import certificates_file, consumer_text
 from tests.certificates import in_public
@@ -318,6 +320,99 @@ def test_a_site_that_the_file_names_no_longer_is_retired_with_its_keys(house: Of
     assert (row.state, row.sealed_key) == (CertificateState.RETIRED, None)
     with reading(house.sessions) as session:
         assert session.scalar(select(func.count()).select_from(Site).where(Site.retired_at.is_(None))) == 0
+
+
+def test_a_successor_that_ended_before_it_served_makes_way_for_another(house: Office, server: TlsSite) -> None:
+    begun(house)
+    pass_(house, NOW + 50 * DAY)
+    spent = rows(house)[1]
+    pass_(house, NOW + 141 * DAY)
+    assert states(house) == [CertificateState.RETIRED, CertificateState.RETIRED, CertificateState.IN_SERVICE]
+    assert (rows(house)[1].in_service_at, rows(house)[1].sealed_key) == (None, None)
+    assert shown(server) == rows(house)[2].fingerprint
+    assert events(house, "dropped") == ["it ended before it served"]
+    with reading(house.sessions) as session:
+        owed = select(func.count()).select_from(Obligation).where(Obligation.state == ObligationState.OPEN)
+        assert session.scalar(owed.where(Obligation.subject == f"certificate {spent.id} of {SLUG}")) == 0
+
+
+def test_of_two_successors_the_last_one_serves_and_the_other_never_comes_back(house: Office, server: TlsSite) -> None:
+    begun(house)
+    pass_(house, NOW + 50 * DAY)
+    issue(house, IssueForm(slug=SLUG, operator="О. Петрова"), now=NOW + 50 * DAY)
+    with reading(house.sessions) as session:
+        site = session.scalars(select(Site.id)).one()
+    follow(house, site, worker="person", now=NOW + 50 * DAY, patience=timedelta(0))
+    day = NOW.replace(hour=3) + 51 * DAY
+    for _ in range(70):
+        pass_(house, day)
+        if saturday_window(window := day.replace(hour=6, minute=15)):
+            pass_(house, window)
+        day += DAY
+    made = rows(house)
+    assert made[1].state is CertificateState.RETIRED
+    assert made[1].in_service_at is None
+    assert events(house, "dropped") == ["another was issued in its place"]
+    assert made[2].in_service_at is not None
+    assert shown(server) == next(row.fingerprint for row in made if row.state is CertificateState.IN_SERVICE)
+
+
+def test_the_dns_is_told_of_what_ended_when_it_was_revoked_and_when_it_is_forgotten(
+    house: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, ...]] = []
+
+    def keep(office: Office, site_id: int, *, now: datetime) -> tuple[()]:
+        with reading(office.sessions) as session:
+            site = session.get_one(Site, site_id)
+            told.append(keys_told(session, site_id, now=now) if site.retired_at is None else ())
+        return ()
+
+    monkeypatch.setattr("tasks.certificate_rotation.keep_tlsa", keep)
+    begun(house)
+    emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
+    [_, now] = rows(house)
+    assert told[-1] == (now.key_hash,), "the key that others know is vouched for no more"
+    emergency(house, Emergency.CA_ADVICE, NOW + 10 * DAY)
+    last = rows(house)[-1]
+    assert told[-1] == (now.key_hash, last.key_hash)
+    pass_(house, NOW + 10 * DAY + timedelta(hours=1))
+    assert told[-1] == (last.key_hash,)
+    vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"site": ()})
+    pass_(house, NOW + 20 * DAY)
+    assert told[-1] == ()
+    before = len(told)
+    pass_(house, NOW + 30 * DAY)
+    assert len(told) == before
+
+
+def test_a_known_key_is_revoked_at_the_ca_that_issued_its_certificate(house: Office) -> None:
+    first = begun(house)
+    other = house.certificates_at.authority[0].model_copy(update={"name": "other"})
+    site = house.certificates_at.site[0].model_copy(update={"authority": "other"})
+    at = house.certificates_at
+    vars(house)["certificates_at"] = at.model_copy(update={"authority": (*at.authority, other), "site": (site,)})
+    revoked: list[str] = []
+    old = ca_of(house)
+    old.revoke = lambda chain, reason: revoked.append(chain)  # type: ignore[method-assign]
+    vars(house)["_authorities"]["other"] = Moody(house)
+    pass_(house, NOW + DAY)
+    emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
+    assert revoked == [first.chain]
+
+
+def test_sites_whose_window_is_open_are_turned_first(house: Office) -> None:
+    begun(house)
+    early = house.certificates_at.site[0].model_copy(update={"slug": "z.example.test", "names": ("z.example.test",)})
+    at = house.certificates_at
+    vars(house)["certificates_at"] = at.model_copy(update={"site": (*at.site, early)})
+    pass_(house, NOW)
+    assert keep_sites(house, now=NOW) == [SLUG, "z.example.test"]
+    with transaction(house.sessions) as session:
+        due = session.scalars(select(Certificate).where(Certificate.state == CertificateState.ISSUED)).one()
+        due.swap_at, due.swap_until = NOW, NOW + timedelta(hours=2)
+    assert keep_sites(house, now=NOW) == ["z.example.test", SLUG]
+    assert keep_sites(house, now=NOW + timedelta(hours=2)) == [SLUG, "z.example.test"]
 
 
 def test_one_site_that_fails_stops_no_other(house: Office, server: TlsSite) -> None:
