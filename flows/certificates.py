@@ -34,7 +34,7 @@ _ADVANCE_SECONDS, _PAUSE_SECONDS = 180.0, 2.0
 def rotate_certificates(as_of: datetime | None = None) -> dict[str, int]:
     """Turn every site: order, publish, announce a month ahead, swap in the window (KS-3.8). `as_of` empty: now."""
     office, now = runtime.office(), runtime.at(as_of)
-    turns = rotate_all(office, worker=_worker(), now=now)
+    turns = rotate_all(office, worker=_worker(), clock=runtime.clock(as_of))
     rows = []
     for turn in turns:
         story = certificate_story(office.sessions, turn.slug, now=now)

@@ -19,13 +19,22 @@ from tasks.findings import Looked, record
 log = logging.getLogger("dogovor.rotating")
 
 
-def rotate_all(office: Office, *, worker: str, now: datetime) -> list[Turn]:
-    """Turn every site; one that fails stops no other. Raises Refused where the file of certificates is wrong."""
-    slugs = keep_sites(office, now=now)
-    turns = [turn_site(office, slug, worker=worker, now=now) for slug in slugs]
-    record(office, [Looked(turn.slug, ROTATED, _flaws(turn)) for turn in turns], kinds=ROTATED, now=now)
-    send_due(office, now=now)
+def rotate_all(office: Office, *, worker: str, clock: Callable[[], datetime]) -> list[Turn]:
+    """Turn every site at its own moment, for a window may close meanwhile; one that fails stops no other.
+
+    Raises Refused where the file of certificates is wrong.
+    """
+    slugs = keep_sites(office, now=clock())
+    turns = [turn_site(office, slug, worker=worker, now=clock()) for slug in slugs]
+    looked = [Looked(turn.slug, _judged(turn), _flaws(turn)) for turn in turns]
+    record(office, looked, kinds=ROTATED, now=clock())
+    send_due(office, now=clock())
     return turns
+
+
+def _judged(turn: Turn) -> frozenset[Kind]:
+    """A turn that met something before there was a plan says nothing of the promise."""
+    return ROTATED if turn.plan is not None or not turn.faults else ROTATED - {Kind.PROMISE}
 
 
 def _flaws(turn: Turn) -> list[Flaw]:
@@ -36,6 +45,7 @@ def _flaws(turn: Turn) -> list[Flaw]:
 
 def turn_site(office: Office, slug: str, *, worker: str, now: datetime) -> Turn:
     """Turn one site, send its letters, and see whether everybody was told."""
+    turn = Turn(slug)
     try:
         turn = rotate_site(office, slug, worker=worker, now=now)
         for tell in _letters(office, slug, now):
@@ -43,10 +53,10 @@ def turn_site(office: Office, slug: str, *, worker: str, now: datetime) -> Turn:
             send_due(office, now=now)
             tell()
     except DogovorError as error:
-        turn = Turn(slug, faults=[str(error)])
+        turn.faults.append(str(error))
     except Exception as error:
         log.exception("the turn of %s", slug)
-        turn = Turn(slug, faults=[type(error).__name__])
+        turn.faults.append(type(error).__name__)
     return turn
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from blocks.errors import DogovorError, Refused
+from blocks.errors import DogovorError, Refused, Transient
 from blocks.ledger import (
     CaOrderState,
     Certificate,
@@ -210,13 +210,16 @@ def _declare(work: _Work, seen: SiteNow, why: str) -> None:
 
 
 def _ask(work: _Work, seen: SiteNow) -> bool:
-    """Ask the CA when to renew (ARI), as often as it wants to be asked."""
+    """Ask the CA when to renew (ARI), as often as it wants to be asked; without an answer what it said before holds."""
     row = seen.current
     if row is None or (row.window_ask_at is not None and row.window_ask_at > work.now):
         return False
     with reading(work.office.sessions) as session:
         authority = issued_by(session, seen.site, row)
-    advice = work.office.ca(authority).advice(row.chain, now=work.now)
+    try:
+        advice = work.office.ca(authority).advice(row.chain, now=work.now)
+    except Transient:
+        return False
     with transaction(work.office.sessions) as session:
         row = session.get_one(Certificate, row.id)
         row.window_ask_at = advice.ask_at if advice is not None else work.now + _ASK_AGAIN

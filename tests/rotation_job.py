@@ -19,4 +19,4 @@ def job(settings: Settings, at: datetime, kill_at: int | None, moment: str) -> N
     """Turn every site; killed at the N-th commit, or not at all."""
     office = open_office(settings)
     arm(office, kill_at, moment)
-    rotate_all(office, worker="pass", now=at)
+    rotate_all(office, worker="pass", clock=lambda: at)

@@ -155,9 +155,15 @@ def _in_time(facts: PlanFacts, terms: PlanTerms, swap: Interval) -> bool:
     """Whether a swap keeps its notice, and a successor that is issued for it lives until its own can follow."""
     latest = _announce_by(terms, swap)
     if facts.successor is not None:
-        return (facts.successor.told_at or facts.now) <= latest
+        return (_told_of(facts, swap) or facts.now) <= latest
     ends = max(facts.now, _issue_at(facts, terms, swap)) + facts.next_lifetime
     return facts.now <= latest and ends >= swap.end + terms.shortest
+
+
+def _told_of(facts: PlanFacts, swap: Interval) -> datetime | None:
+    """When customers were told of this swap; what they were told of another one does not count for it."""
+    successor = facts.successor
+    return successor.told_at if successor is not None and successor.swap in (None, swap) else None
 
 
 def _told(facts: PlanFacts) -> Interval | None:
@@ -171,12 +177,10 @@ def _told(facts: PlanFacts) -> Interval | None:
 def _best(
     facts: PlanFacts, terms: PlanTerms, windows: Sequence[Interval], keeping: Sequence[Interval]
 ) -> Interval | None:
-    """Of the windows, the latest of the best kind; the first where the one that customers were told was missed.
+    """Of the windows, the latest of the best kind; the same before and after customers know that theirs was missed.
 
     Where the CA advises, its successor is at least ordered by the end of the advice, so that it does not look ignored.
     """
-    if facts.successor is not None and facts.successor.told_at and facts.successor.swap:
-        return next(iter(keeping or windows), None)
     ari = facts.ari
     if ari is None:
         return next(reversed(keeping or windows), None)
@@ -202,7 +206,7 @@ def _made(
 ) -> Replacement:
     successor = facts.successor
     announce_by = _announce_by(terms, swap)
-    announce_at = (successor and successor.told_at) or max(facts.now, issue_at)
+    announce_at = _told_of(facts, swap) or max(facts.now, issue_at)
     begins = successor.not_before if successor else issue_at
     ends = successor.not_after if successor else max(facts.now, issue_at) + facts.next_lifetime
     made = Replacement(

@@ -81,7 +81,7 @@ def rows(office: Office) -> list[Certificate]:
 def until(office: Office, at: datetime, done: Callable[[], bool]) -> datetime:
     """Morning passes, and on Saturdays one in the window, until something is so."""
     for _ in range(120):
-        rotate_all(office, worker="pass", now=at)
+        rotate_all(office, worker="pass", clock=lambda at=at: at)
         send_due(office, now=at)
         if done():
             return at

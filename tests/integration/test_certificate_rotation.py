@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete, func, select, text
 
 from blocks.clients.ca.local import LocalCa
-from blocks.clients.ca.protocol import Placed, Request
+from blocks.clients.ca.protocol import Advice, Placed, Request
 from blocks.errors import Refused, Transient
 from blocks.issued import keys_told
 from blocks.ledger import (
@@ -99,7 +99,7 @@ def house(settings_for: Callable[..., Settings], file: Path) -> Iterator[Office]
 
 
 def pass_(office: Office, at: datetime) -> None:
-    rotate_all(office, worker="pass", now=at)
+    rotate_all(office, worker="pass", clock=lambda: at)
 
 
 def rows(office: Office) -> list[Certificate]:
@@ -394,7 +394,7 @@ def test_a_known_key_is_revoked_at_the_ca_that_issued_its_certificate(house: Off
     vars(house)["certificates_at"] = at.model_copy(update={"authority": (*at.authority, other), "site": (site,)})
     revoked: list[str] = []
     old = ca_of(house)
-    old.revoke = lambda chain, reason: revoked.append(chain)  # type: ignore[method-assign]
+    old.revoke = lambda chain, _: revoked.append(chain)  # type: ignore[method-assign]
     vars(house)["_authorities"]["other"] = Moody(house)
     pass_(house, NOW + DAY)
     emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
@@ -415,11 +415,94 @@ def test_sites_whose_window_is_open_are_turned_first(house: Office) -> None:
     assert keep_sites(house, now=NOW + timedelta(hours=2)) == [SLUG, "z.example.test"]
 
 
+def planned_swap(office: Office) -> datetime:
+    """Begun and passed daily, until the morning before the swap, which is told."""
+    begun(office)
+    day = NOW.replace(hour=3)
+    while (swap := max((row.swap_at for row in rows(office) if row.swap_at), default=None)) is None or day + DAY < swap:
+        day += DAY
+        pass_(office, day)
+    return swap
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_a_site_whose_turn_comes_when_its_window_is_over_is_not_swapped(house: Office, server: TlsSite) -> None:
+    swap = planned_swap(house)
+    moments = iter([swap + MINUTE, swap + timedelta(hours=2)])
+    rotate_all(house, worker="pass", clock=lambda: next(moments, swap + timedelta(hours=2)))
+    assert states(house)[0] is CertificateState.IN_SERVICE
+    assert shown(server) == rows(house)[0].fingerprint
+
+
+def test_a_turn_that_fails_says_nothing_of_a_promise_that_cannot_be_kept(
+    house: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(house)
+    late = NOW + 75 * DAY
+    pass_(house, late)
+    assert findings(house) == [("promise", True)]
+    for module in ("flows.rotating.rotate_site", "flows.rotating.announce"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, lambda *_, **__: (_ for _ in ()).throw(Transient("away")))
+            pass_(house, late + DAY)
+        assert ("promise", True) in findings(house)
+        assert ("rotation", True) in findings(house)
+    assert len(letters(house, "finding_closed")) == 0
+
+
+def test_a_ca_whose_advice_was_over_when_it_issued_replaces_nothing_for_ever(house: Office) -> None:
+    begun(house)
+    window = Advice(start=NOW - 9 * DAY, end=NOW - 2 * DAY, ask_at=NOW)
+    ca_of(house).advice = lambda *_, **__: window  # type: ignore[method-assign]
+    for day in range(1, 4):
+        pass_(house, NOW + day * DAY)
+    assert states(house) == [CertificateState.IN_SERVICE]
+
+
+def test_a_ca_that_gives_no_advice_just_now_is_no_finding(house: Office) -> None:
+    begun(house)
+
+    def silent(chain: str, *, now: datetime) -> None:
+        del chain, now
+        raise Transient("busy")
+
+    ca_of(house).advice = silent  # type: ignore[method-assign]
+    pass_(house, NOW + DAY)
+    assert findings(house) == []
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_a_missed_window_is_told_of_once_and_what_was_told_then_holds(house: Office, server: TlsSite) -> None:
+    first = begun(house)
+    with transaction(house.sessions) as session:  # the CA wants it early, and says no more
+        row = session.get_one(Certificate, first.id)
+        row.window_start, row.window_end = NOW + 10 * DAY, NOW + 45 * DAY
+        row.window_ask_at = NOW + 400 * DAY
+    day, swap = NOW.replace(hour=3), None
+    while swap is None or day + DAY < swap:
+        day += DAY
+        pass_(house, day)
+        swap = max((row.swap_at for row in rows(house) if row.swap_at is not None), default=None)
+    before = len(letters(house, "certificate_coming"))
+    for _ in range(3):  # nobody was there on Saturday
+        day += DAY
+        pass_(house, day)
+    told = letters(house, "certificate_coming")[before:]
+    assert [letter.facts["moved"] for letter in told] == [True, True]
+    moved = rows(house)[1].swap_at
+    assert moved is not None
+    assert [datetime.fromisoformat(letter.facts["swap_at"]) for letter in told] == [moved, moved]
+    assert rows(house)[1].announced_at is not None
+    assert rows(house)[1].announced_at <= told_by(moved, MOSCOW)
+    pass_(house, moved + MINUTE)
+    assert shown(server) == rows(house)[1].fingerprint
+
+
 def test_one_site_that_fails_stops_no_other(house: Office, server: TlsSite) -> None:
     broken = house.certificates_at.site[0].model_copy(update={"slug": "a.example.test", "consumers": ("gone",)})
     sites = (broken, *house.certificates_at.site)
     vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"site": sites})
-    turns = {turn.slug: turn for turn in rotate_all(house, worker="pass", now=NOW)}
+    turns = {turn.slug: turn for turn in rotate_all(house, worker="pass", clock=lambda: NOW)}
     assert turns["a.example.test"].faults != []
     assert turns[SLUG].faults == []
     assert findings(house) == [("rotation", True)]

@@ -40,14 +40,16 @@ def rotated(
     place.mkdir(parents=True)
     file = certificates_file(home / "certificates.toml", consumer_text("front", place, (), ()), SITE)
     opened = open_office(make(home=home / "home", ledger_url=url, certificates_file=file, end_users=USERS))
-    rotate_all(opened, worker="pass", now=NOW)
+    rotate_all(opened, worker="pass", clock=lambda: NOW)
     plan = plan_of(site_of(opened, SLUG), now=NOW)
     assert plan is not None
     lived = True
     with in_public(opened) as office:
         for at in (plan.issue_at + MINUTE, plan.swap.start + MINUTE):
             lived = once_more(office, at, kill_at, moment) and lived
-            rotate_all(office, worker="pass", now=at + HOUR)  # the next one: letters left in doubt have gone
+            rotate_all(
+                office, worker="pass", clock=lambda at=at: at + HOUR
+            )  # the next one: letters left in doubt have gone
         found = seen(office, place)
     close_office(opened)
     return found, lived
