@@ -73,7 +73,7 @@ def plan_of(seen: SiteNow, *, now: datetime) -> Replacement | None:
 
 def _advice(row: Certificate) -> RenewalWindow | None:
     """What the CA advises; a window that was over when the certificate was issued is none of this certificate."""
-    if row.window_start is None or row.window_end is None or row.window_end <= row.not_before:
+    if row.window_start is None or row.window_end is None or row.window_end < row.not_before:
         return None
     return RenewalWindow(start=row.window_start, end=max(row.window_end, row.window_start + timedelta(seconds=1)))
 
