@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
 
+from blocks.clients.ca.pem import must_stand_alone
+from blocks.errors import Refused
 from blocks.terms.money import Money
 from blocks.terms.ssl_prices import PRODUCTS
 from tasks.ssl_application import why_refused
@@ -19,6 +21,14 @@ def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("only printable characters, on one line")
     return value
+
+
+def _request_alone(csr: str) -> str:
+    try:
+        must_stand_alone(csr)
+    except Refused as refusal:
+        raise ValueError(str(refusal)) from None
+    return csr
 
 
 ACCOUNT = r"^LS-\d{6,9}$"
@@ -226,7 +236,7 @@ class OrderDecision(Form):
     refund: bool | None = Field(
         default=None, description="With `decline` of a paid certificate: whether its price returns to the account"
     )
-    csr: Annotated[str, Field(max_length=16_384)] | None = Field(
+    csr: Annotated[str, Field(max_length=16_384), AfterValidator(_request_alone)] | None = Field(
         default=None, description="With `resume` of a certificate: the customer's corrected request (PEM)"
     )
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
@@ -99,14 +100,17 @@ def money_in(answer: Mapping[str, Any]) -> Money:
 
 
 def told(answer: Mapping[str, Any]) -> Told:
-    """An order. Raises Transient where the answer has no number or no state of it."""
+    """An order. Raises Transient where the answer does not read, or has no number or no state of it."""
     order, status = _text(answer, "order_id"), _text(answer, "status") or _text(answer, "order_status")
-    if not order or not status:
+    if not order.isdecimal() or not status:
         raise Transient("the reseller's answer about an order does not read")
     status = "reissue" if _yes(answer, "reissue_now") else status.lower().replace(" ", "_")
     chain = "\n".join(part for name in ("crt_code", "ca_code") if (part := _text(answer, name)))
     seen = _text(answer, "dcv_status") == _VALIDATED
-    proofs = [(proof, seen or validated) for proof, validated in _proofs(answer)]
+    try:
+        proofs = [(proof, seen or validated) for proof, validated in _proofs(answer)]
+    except TypeError:
+        raise Transient("the reseller's answer about an order does not read") from None
     reasons = ("validation_description", "status_description", "admin_msg")
     return Told(
         id=order,
@@ -134,7 +138,7 @@ def key_in(csr: str) -> bytes:
     """The public key of a request, DER. Raises Refused `csr`."""
     try:
         key = x509.load_pem_x509_csr(csr.encode()).public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Refused("csr", "the request (CSR) cannot be read") from None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 

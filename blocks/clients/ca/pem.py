@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
@@ -17,6 +18,16 @@ from blocks.terms.certificates import KeyKind, LeafFacts
 _LONGEST_COMMON_NAME = 64
 _RSA_BITS = {KeyKind.RSA_2048: 2048, KeyKind.RSA_3072: 3072}
 _LEAST_RSA_BITS = 2048
+_REQUEST = re.compile(
+    r"\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----[A-Za-z0-9+/=\s]+-----END (NEW )?CERTIFICATE REQUEST-----\s*"
+)
+_UNREADABLE = (
+    ValueError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def new_key(kind: KeyKind) -> str:
@@ -42,12 +53,18 @@ def request_for(names: Sequence[str], key: str) -> str:
 
 
 def names_asked(csr: str) -> tuple[str, ...]:
-    """The names of a request that a customer made, in lower case. Raises Refused for one that is broken or too weak."""
+    """The names of a request that a customer made, in lower case. Raises Refused for one that is broken or too weak.
+
+    Beside the request stands nothing: what a customer pastes with it may be its private key.
+    """
+    must_stand_alone(csr)
     try:
         request = x509.load_pem_x509_csr(csr.encode())
         key = request.public_key()
         sound = request.is_signature_valid
-    except (ValueError, InvalidSignature):
+        subject = [str(found.value) for found in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        others = [named.value for named in request.extensions if isinstance(named.value, x509.SubjectAlternativeName)]
+    except _UNREADABLE:
         raise Refused("csr", "the request (CSR) cannot be read") from None
     if not sound:
         raise Refused("csr", "the request (CSR) is not signed by its own key")
@@ -55,13 +72,16 @@ def names_asked(csr: str) -> tuple[str, ...]:
         raise Refused("csr", "the key is neither EC nor RSA")
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
         raise Refused("csr", f"an RSA key has {_LEAST_RSA_BITS} bits or more")
-    common = [str(found.value) for found in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    try:
-        found = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        common += found.get_values_for_type(x509.DNSName)
-    except x509.ExtensionNotFound:
-        pass
-    return tuple(dict.fromkeys(name.lower() for name in common))
+    named = [name for found in others for name in found]
+    if not all(isinstance(name, x509.DNSName) for name in named):
+        raise Refused("csr", "the request (CSR) names something that is no domain")
+    return tuple(dict.fromkeys(name.lower() for name in [*subject, *(str(name.value) for name in named)]))
+
+
+def must_stand_alone(csr: str) -> None:
+    """Raises Refused where a text is more than one request, or none."""
+    if not _REQUEST.fullmatch(csr):
+        raise Refused("csr", "the request (CSR) cannot be read: one request in PEM is needed, and nothing beside it")
 
 
 def leaf_of(chain: str) -> x509.Certificate:
