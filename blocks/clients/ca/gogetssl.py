@@ -28,7 +28,7 @@ from blocks.clients.ca.gogetssl_api import GoGetSslApi
 from blocks.clients.ca.pem import leaf_of, names_asked
 from blocks.clients.ca.protocol import OrderState, Placed, Request
 from blocks.clients.ca.records import Proof, Records
-from blocks.errors import OutcomeUnknown, Refused
+from blocks.errors import OutcomeUnknown, Refused, Transient
 from blocks.terms.money import Money
 from blocks.terms.ssl_prices import PRODUCTS
 
@@ -69,9 +69,10 @@ class GoGetSsl:
             self._caa.check(request.names, Issuer(frozenset(self._at.caa), "", _DNS))
         path = "/orders/add_ssl_renew_order/" if request.replaces else "/orders/add_ssl_order/"
         answer = self._api.post(path, form, once=True)
-        if not answer.get("order_id"):
-            raise OutcomeUnknown(f"{self.name} took an order and did not say its number")
-        placed = told({"status": "new_order", **answer})
+        try:
+            placed = told({**answer, "status": "new_order"})
+        except Transient:
+            raise OutcomeUnknown(f"{self.name} took an order and did not say its number") from None
         return placed.placed(self._wanted(placed))
 
     def find(self, request: Request) -> Placed | None:

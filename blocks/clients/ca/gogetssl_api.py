@@ -22,6 +22,7 @@ from blocks.errors import OutcomeUnknown, Refused, Transient
 
 TIMEOUT_S = 20.0
 _LONGEST_REASON = 300
+_LONGEST_WAIT_S = 86_400
 _TOO_MANY, _SERVER = 429, 500
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _KEY_REFUSED = re.compile(r"auth[ _]?key|authori[sz]ation|session (has )?expired", re.IGNORECASE)
@@ -141,7 +142,7 @@ class GoGetSslApi:
 
     def _not_busy(self, answer: httpx.Response, lost: type[Transient]) -> None:
         wait = answer.headers.get("Retry-After", "")
-        after = timedelta(seconds=int(wait)) if wait.isdigit() else None
+        after = timedelta(seconds=min(int(wait), _LONGEST_WAIT_S)) if wait.isdecimal() else None
         if answer.status_code == _TOO_MANY:
             raise Transient(f"{self._name} limits our rate", retry_after=after)
         if answer.status_code >= _SERVER:
