@@ -50,6 +50,10 @@ AGAIN: Mapping[str, timedelta] = {
 """After which refusals it is tried again by itself, and when; every other one waits for a person at once."""
 _SPENT = frozenset({"challenge", "caa", "order_expired", "gone", "ca", "csr", "certificate", "unsupported"})
 """Refusals after which the order at the CA is of no use, or there is none: trying again is ordering anew."""
+_OVER_AT_CA = frozenset({"challenge", "caa", "order_expired", "gone"})
+"""After these an order that was placed comes to nothing more; after any other refusal it still stands at the CA."""
+RETRY_TIME = timedelta(days=7)
+"""The least time that a person's retry has."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ def order_certificate(session: Session, sealer: Sealer, site: Site, wanted: Want
 def advance(office: Office, ca_order_id: int, *, worker: str, now: datetime) -> CaOrderState:
     """Bring an order one piece further and tell its state. What went wrong is written there, with when to try again.
 
-    An order that another worker holds is left alone. Raises nothing that a CA said; Transient where the ledger is away.
+    An order that another worker holds is left alone. Whatever else goes wrong leaves the lease behind: whoever comes
+    after it asks first whether the order was placed. Raises nothing that a CA said; Transient where the ledger is away.
     """
     claimed = _claim(office.sessions, ca_order_id, worker=worker, now=now)
     if claimed is None:
@@ -142,8 +147,8 @@ def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: st
     site = session.get_one(Site, order.site_id)
     attempts, give_up_at = order.attempts, order.give_up_at
     if who != "dogovor":
-        attempts, give_up_at = 0, now + (order.give_up_at - order.created_at)
-    if order.reason not in _SPENT and (order.authority, order.names) == (site.authority, site.names):
+        attempts, give_up_at = 0, _time_anew(order, now)
+    if not _spent(order, site):
         order.state = CaOrderState.PLACED if order.url else CaOrderState.INTENDED
         order.attempts, order.give_up_at, order.problem = attempts, give_up_at, why
         order.try_at = now + AGAIN.get(order.reason or "", timedelta(0))
@@ -165,6 +170,17 @@ def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: st
     session.add(made)
     session.flush()
     return made
+
+
+def _time_anew(order: CaOrder, now: datetime) -> datetime:
+    return now + max(order.give_up_at - order.created_at, RETRY_TIME)
+
+
+def _spent(order: CaOrder, site: Site) -> bool:
+    """Whether only another order can bring a certificate. One for a customer's own request was paid for: it goes on."""
+    if order.url is not None and order.sealed_key is None:
+        return order.reason in _OVER_AT_CA
+    return order.reason in _SPENT or (order.authority, order.names) != (site.authority, site.names)
 
 
 def end(session: Session, order: CaOrder, state: CaOrderState, why: str, *, who: str, now: datetime) -> None:

@@ -44,6 +44,8 @@ from tasks.obligations import fulfil, lift, open_obligation
 from tasks.order_forms import ITEMS, Action, OrderDecision
 from tasks.order_state import WISH, find_order, hold, is_done, mark_done, note, transition
 from tasks.order_wishes import not_granted
+from tasks.ssl_account import is_credited
+from tasks.ssl_steps import REFUSAL_TOLD
 
 HANDED_OVER = "confirm_handover"
 NOT_HANDED_OVER = "envelope.not_handed_over"
@@ -55,7 +57,7 @@ def decide(office: Office, decision: OrderDecision, *, event: int, now: datetime
     Raises Refused or TermsViolated when the order's state or an agreement does not allow it, Transient where a CA must
     hear of it first and does not answer.
     """
-    ssl_decisions.withdraw(office, decision)
+    ssl_decisions.withdraw(office, decision, now=now)
     with transaction(office.sessions) as session:
         order = find_order(session, decision.order, lock=True)
         step = session.get(Step, (order.id, f"decision:{event}"))
@@ -96,6 +98,8 @@ def _resume(office: Office, session: Session, order: Order, decision: OrderDecis
     """Back to where the order stood: to its end, its work, its waiting for money, or a new request for money."""
     if order.state is not OrderState.HELD:
         raise Refused("state", f"{order.number} is {order.state.value}, not held")
+    if order.agreement == "SSL" and (ended := ssl_decisions.back_to_its_end(session, order, decision, now)):
+        return ended
     reasons = (order.hold_reason or "").split("+")
     if {"unknown_product", WISH} & set(reasons):
         _look_again(office, session, order)
@@ -109,7 +113,7 @@ def _resume(office: Office, session: Session, order: Order, decision: OrderDecis
     if served:
         _bring_back(session, order, now)
         to = OrderState.COMPLETED if is_done(session, order, COMPLETED) else OrderState.IN_PROGRESS
-    elif charged(session, order):
+    elif charged(session, order) or is_done(session, order, REFUSAL_TOLD):
         to = OrderState.IN_PROGRESS
     elif order.price_minor == 0 or received(session, order).minor > 0:
         to = OrderState.PENDING
@@ -282,7 +286,7 @@ def _send_again(session: Session, order: Order, decision: OrderDecision, now: da
 def _take_payment(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
     """A person finds the order of money that named none, or a wrong one."""
     row = session.get(Payment, decision.payment, with_for_update=True) if decision.payment else None
-    if row is None or row.order_id is not None:
+    if row is None or row.order_id is not None or is_credited(session, row.id):
         raise Refused("payment", f"there is no payment {decision.payment} without an order")
     row.order_id = order.id
     session.flush()

@@ -73,6 +73,12 @@ def spend(session: Session, order: Order, amount: Money, *, now: datetime) -> No
     enter(session, order, kind="receipt", of=account, amount=amount, now=now, clause="SSL-7.3")
 
 
+def is_credited(session: Session, payment: int) -> bool:
+    """Whether the payment of that number stands on a personal account."""
+    kept = AccountEntry.key.endswith(f":receipt:payment {payment}")
+    return session.scalar(select(AccountEntry.id).where(AccountEntry.order_id.is_(None), kept)) is not None
+
+
 def _moves(session: Session, order: Order) -> int:
     query = select(func.count()).select_from(AccountEntry).where(AccountEntry.order_id == order.id)
     return session.scalar(query) or 0

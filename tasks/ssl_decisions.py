@@ -7,8 +7,18 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.errors import NotFound, Refused
-from blocks.ledger import CaOrderState, Customer, Order, OrderState, Service, ServiceState, reading
+from blocks.errors import NotFound, Refused, Transient
+from blocks.ledger import (
+    CaOrder,
+    CaOrderState,
+    Customer,
+    Order,
+    OrderState,
+    Service,
+    ServiceState,
+    Step,
+    transaction,
+)
 from blocks.office import Office
 from blocks.terms.money import Money
 from blocks.terms.ssl_money import LeavingFacts, leaving
@@ -17,35 +27,63 @@ from tasks.accounts import balances, charged
 from tasks.notices import queue_notice
 from tasks.obligations import fulfil, lift
 from tasks.order_forms import Action, CertificateItem, OrderDecision
-from tasks.order_state import find_order, hold, is_done, note, transition
+from tasks.order_state import find_order, hold, is_done, mark_done, note, transition
 from tasks.ssl_account import account_number, move_to_account
 from tasks.ssl_application import names_of
 from tasks.ssl_rendered import render
-from tasks.ssl_steps import HANDED_OVER, ORDERED, REFUSAL_TOLD, ca_order_of, place, refund
+from tasks.ssl_steps import CLOSED, HANDED_OVER, ORDERED, REFUSAL_TOLD, ca_order_of, place, refund
 
 CORRECTION = "correction"
 """Why an order is held whose customer was proposed a correction."""
 _ENDS = (Action.CANCEL, Action.DECLINE)
+_STOPPED = (CaOrderState.HELD, CaOrderState.CANCELLED)
+_CANCELLABLE = (CaOrderState.PLACED, *_STOPPED)
 _OVER = (OrderState.COMPLETED, OrderState.REJECTED, OrderState.CANCELLED)
 
 
-def withdraw(office: Office, decision: OrderDecision) -> None:
-    """Cancel at the CA what a decision is about to end, while nothing is issued. Raises Transient.
+def withdraw(office: Office, decision: OrderDecision, *, now: datetime) -> None:
+    """End the order at the CA that a decision is about to end or to replace, while nothing is issued; then cancel it.
 
-    A CA that knows the order no more, or cannot cancel, keeps nobody from deciding.
+    It is over here before the CA hears of it: what the CA says of a cancelled order is no refusal of its own (SSL-5.2).
+    Repeating it cancels again, which does no harm. Raises Refused where the decision could not be carried out,
+    Transient while somebody asks the CA, or where it does not answer. A CA that knows the order no more, or cannot
+    cancel, keeps nobody from deciding.
     """
-    if decision.action not in _ENDS:
+    replaces = decision.action is Action.RESUME and decision.csr is not None
+    if decision.action not in _ENDS and not replaces:
         return
-    with reading(office.sessions) as session:
-        order = find_order(session, decision.order)
+    with transaction(office.sessions) as session:
+        order = find_order(session, decision.order, lock=True)
         at_ca = ca_order_of(session, order) if order.agreement == "SSL" and order.state not in _OVER else None
-        if at_ca is None or at_ca.open_key is None or at_ca.url is None:
+        if at_ca is None or at_ca.url is None or at_ca.state not in _CANCELLABLE:
             return
+        _must_be_decidable(session, order, at_ca, decision)
+        session.refresh(at_ca, with_for_update=True)
+        if at_ca.lease_until is not None and at_ca.lease_until >= now:
+            raise Transient(f"the CA is being asked about {order.number} just now")
+        _end_at_ca(session, order, decision, now)
         authority, url = at_ca.authority, at_ca.url
     try:
         office.ca(authority).cancel(url)
     except (Refused, NotFound):
         return
+
+
+def _must_be_decidable(session: Session, order: Order, at_ca: CaOrder, decision: OrderDecision) -> None:
+    """Raises Refused before anything is undone for a decision that cannot be."""
+    if decision.action is Action.RESUME:
+        if order.state is not OrderState.HELD or at_ca.state not in _STOPPED:
+            raise Refused("state", f"the CA works on the former request of {order.number}: cancel that first")
+        _corrected(order, decision)
+        return
+    _must_be_open(session, order)
+    if decision.action is Action.DECLINE:
+        _must_say_of_money(session, order, decision)
+
+
+def _must_say_of_money(session: Session, order: Order, decision: OrderDecision) -> None:
+    if charged(session, order) and decision.refund is None:
+        raise Refused("refund", f"{order.number} is paid: say whether its price returns to the account (refund)")
 
 
 def carry_out(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
@@ -71,8 +109,7 @@ def decline(session: Session, order: Order, decision: OrderDecision, now: dateti
     The agreement does not say what becomes of a paid price then: the decision does.
     """
     _must_be_open(session, order)
-    if charged(session, order) and decision.refund is None:
-        raise Refused("refund", f"{order.number} is paid: say whether its price returns to the account (refund)")
+    _must_say_of_money(session, order, decision)
     _end_at_ca(session, order, decision, now)
     back = refund(session, order, clause="SSL-4.5", now=now) if decision.refund else None
     freed = free_money(session, order, now=now)
@@ -91,15 +128,26 @@ def leave(office: Office, session: Session, order: Order, decision: OrderDecisio
     _must_be_open(session, order)
     _end_at_ca(session, order, decision, now)
     verdict = leaving(LeavingFacts(by="customer", paid=charged(session, order)))
-    render(office, session, order, now=now)
+    render(office, session, order, at=now, now=now)
     _terminate(session, order)
     why, who, clause = decision.note, decision.operator, verdict.clause
     transition(session, order, OrderState.COMPLETED, why=why, who=who, now=now, clause=clause)
+    mark_done(session, order, CLOSED, result=OrderState.COMPLETED.value, now=now)
     for what in (ssl_clocks.TAKE_UP, ssl_clocks.ISSUE):
         fulfil(session, subject=order.number, what=what, evidence=f"{clause}: {why}", now=now)
     lift(session, subject=order.number, why=why, now=now)
     _tell(session, order, "certificate_left", _facts(session, order), now)
     return f"{order.number}: the customer left, nothing returns"
+
+
+def back_to_its_end(session: Session, order: Order, decision: OrderDecision, now: datetime) -> str:
+    """A held order that had come to its end goes back there, and what came later to the account; empty for another."""
+    closed = session.get(Step, (order.id, CLOSED))
+    if closed is None:
+        return ""
+    freed = ", ".join(str(amount) for amount in free_money(session, order, now=now))
+    transition(session, order, OrderState(closed.result), why=decision.note, who=decision.operator, now=now)
+    return f"{order.number} is {closed.result}, {freed or 'nothing'} to {account_number(order.customer_id)}"
 
 
 def take_up_again(office: Office, session: Session, order: Order, decision: OrderDecision, now: datetime) -> None:
@@ -108,32 +156,34 @@ def take_up_again(office: Office, session: Session, order: Order, decision: Orde
     Raises Refused for a request that will not do, or while the CA works on the former one.
     """
     at_ca = ca_order_of(session, order)
-    stopped = at_ca is not None and at_ca.state in (CaOrderState.HELD, CaOrderState.CANCELLED)
+    stopped = at_ca is not None and at_ca.state in _STOPPED
     if decision.csr is not None:
         if at_ca is not None and not stopped:
             raise Refused("state", f"the CA works on the former request of {order.number}: cancel that first")
         _correct(session, order, decision, now)
-    if at_ca is None or not stopped or not is_done(session, order, ORDERED):
+    if at_ca is None or not stopped or not is_done(session, order, ORDERED) or not charged(session, order):
         return
     if at_ca.state is CaOrderState.HELD and decision.csr is None:
         ca_orders.again(session, office.sealer, at_ca, why=decision.note, who=decision.operator, now=now)
         return
-    if at_ca.open_key is not None:
-        ca_orders.end(session, at_ca, CaOrderState.CANCELLED, decision.note, who=decision.operator, now=now)
-        session.flush()
+    _end_at_ca(session, order, decision, now)
+    session.flush()
     place(office, session, order, at_ca.authority, now=now)
 
 
 def _correct(session: Session, order: Order, decision: OrderDecision, now: datetime) -> None:
+    item = _corrected(order, decision)
+    order.item = item.model_dump(mode="json")
+    why = f"corrected: {', '.join(names_of(item.csr))}"
+    note(session, order, kind="application.corrected", why=why, who=decision.operator, now=now, clause="SSL-4.5")
+
+
+def _corrected(order: Order, decision: OrderDecision) -> CertificateItem:
     csr = decision.csr or ""
     try:
-        names = names_of(csr)
-        item = CertificateItem.model_validate({**order.item, "csr": csr, "domain": names[0]})
+        return CertificateItem.model_validate({**order.item, "csr": csr, "domain": names_of(csr)[0]})
     except ValueError as error:
         raise Refused("csr", str(error)) from None
-    order.item = item.model_dump(mode="json")
-    why = f"corrected: {', '.join(names)}"
-    note(session, order, kind="application.corrected", why=why, who=decision.operator, now=now, clause="SSL-4.5")
 
 
 def free_money(session: Session, order: Order, *, now: datetime) -> list[Money]:

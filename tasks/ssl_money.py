@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import AccountEntry, Customer, Order, OrderState, Payment, PaymentState, transaction
+from blocks.ledger import Customer, Order, OrderState, Payment, PaymentState, transaction
 from blocks.office import Office
 from blocks.terms.base import Deadline
 from blocks.terms.deadlines import in_calendar_days, local_date
@@ -22,7 +22,7 @@ from tasks.notices import queue
 from tasks.obligations import fulfil, open_obligation
 from tasks.order_forms import BankReceipt
 from tasks.order_state import find_order, note
-from tasks.ssl_account import account_number, enter_account, holder_of, on_account, spend
+from tasks.ssl_account import account_number, enter_account, holder_of, is_credited, on_account, spend
 from tasks.ssl_price import reprice
 
 _UNPAID = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
@@ -38,7 +38,7 @@ def record_top_up(office: Office, receipt: BankReceipt, *, now: datetime) -> Rec
     with transaction(office.sessions) as session:
         row = payment_row(session, "bank", receipt.reference, account, amount=receipt.amount, now=now)
         amount = Money.from_minor(row.amount_minor, row.currency)
-        if row.order_id is not None or _is_credited(session, row):
+        if row.order_id is not None or is_credited(session, row.id):
             return Recorded(None, f"{amount} stays credited")
         row.state, row.settled_at, row.order_ref = PaymentState.SUCCEEDED, now, account
         session.flush()
@@ -50,11 +50,6 @@ def record_top_up(office: Office, receipt: BankReceipt, *, now: datetime) -> Rec
             return Recorded(None, f"{amount}: no account {account} of that payer")
         _credit(session, customer, row, deadline, now)
         return Recorded(_waiting_order(session, customer, row.currency), f"{amount} credited to {account}")
-
-
-def _is_credited(session: Session, row: Payment) -> bool:
-    kept = AccountEntry.key.endswith(f":receipt:payment {row.id}")
-    return session.scalar(select(AccountEntry.id).where(AccountEntry.order_id.is_(None), kept)) is not None
 
 
 def _is_payer(customer: Customer, payer: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from tasks.going_on import take_up_again
 from tasks.order_state import is_done, transition
 from tasks.ssl_steps import AT_CA, REFUSAL_TOLD, ca_order_of
 
+log = logging.getLogger("dogovor.ssl_orders")
 _OPEN = (OrderState.IN_PROGRESS, OrderState.HELD)
 
 
@@ -29,15 +31,22 @@ def follow(office: Office, *, now: datetime) -> int:
         resale = select(CaOrder.id).join(Site, Site.id == CaOrder.site_id).where(Site.agreement == "SSL")
         ours = set(session.scalars(resale.where(CaOrder.open_key.is_not(None))))
     due = [number for number in ca_orders.due_orders(office.sessions, now=now) if number in ours]
-    worker = f"follow {uuid4().hex}"  # two that follow at once are two
     for number in due:
-        ca_orders.advance(office, number, worker=worker, now=now)
+        _advance(office, number, now)
     with transaction(office.sessions) as session:
         orders = select(Order).where(Order.agreement == "SSL", Order.state.in_(_OPEN))
         for order in session.scalars(orders.with_for_update(skip_locked=True)).all():
             _keep_together(session, order, now)
     take_up_again(office, now=now, agreement="SSL")
     return len(due)
+
+
+def _advance(office: Office, ca_order: int, now: datetime) -> None:
+    """Each watch is a worker of its own: two at once do not ask for the same order."""
+    try:
+        ca_orders.advance(office, ca_order, worker=f"follow {uuid4().hex}", now=now)
+    except Exception:
+        log.exception("order %s at its CA was not advanced", ca_order)
 
 
 def _keep_together(session: Session, order: Order, now: datetime) -> None:

@@ -16,7 +16,7 @@ from blocks.terms.zones import MINSK
 from tasks.accounts import received
 from tasks.order_state import hold, note
 
-_UNPAID = (OrderState.ACKNOWLEDGED, OrderState.PENDING)
+_UNPAID = (OrderState.ACKNOWLEDGED, OrderState.PENDING, OrderState.HELD)
 
 
 def price_of_certificate(item: Mapping[str, Any], moment: datetime) -> Decision:

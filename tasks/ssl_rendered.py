@@ -20,9 +20,9 @@ SOURCE = "orders"
 """Whose lines they are: nobody outside states them."""
 
 
-def render(office: Office, session: Session, order: Order, *, now: datetime) -> None:
-    """State the line of a service that is rendered now, for what was paid. Once: the caller ends the order with it."""
-    decision = rendered(RenderedFacts(handed_over_at=now))
+def render(office: Office, session: Session, order: Order, *, at: datetime, now: datetime) -> None:
+    """State the line of a service rendered at `at`, for what was paid. Once: the caller ends the order with it."""
+    decision = rendered(RenderedFacts(handed_over_at=at))
     day = date.fromisoformat(str(decision.values["rendered_on"]))
     customer = session.get_one(Customer, order.customer_id)
     product = PRODUCTS[order.item["product"]]

@@ -16,6 +16,7 @@ from blocks.ledger import (
     CaOrderState,
     Certificate,
     Customer,
+    Notice,
     Obligation,
     Order,
     OrderState,
@@ -40,6 +41,9 @@ from tasks.ssl_application import names_of
 from tasks.ssl_rendered import render
 
 ORDERED, HANDED_OVER, REFUSAL_TOLD = "order_at_ca", "hand_over_certificate", "tell_refusal"
+CLOSED = "close"
+"""The step with which an order came to its end; its result is the state in which it ended."""
+LETTERS = ("certificate_issued", "certificate_refused")
 AT_CA = "ca_order"
 """Why an order is held whose order at the CA is."""
 PEM = "application/x-pem-file"
@@ -117,11 +121,11 @@ def place(office: Office, session: Session, order: Order, authority: str, *, now
 
 
 def _until(session: Session, order: Order, now: datetime) -> datetime:
-    """The CA has as long as we have (SSL-5.1); an order that is late already waits for a person at once."""
+    """The CA has as long as we have (SSL-5.1), and where that is over as long as a retry has."""
     due = session.scalar(
         select(Obligation.due_at).where(Obligation.subject == order.number, Obligation.what == ssl_clocks.ISSUE)
     )
-    return due or now
+    return max(due or now, now + ca_orders.RETRY_TIME)
 
 
 def _applicant(session: Session, order: Order) -> dict[str, str]:
@@ -246,13 +250,17 @@ def close(office: Office, number: str, *, now: datetime) -> None:
         order = find_order(session, number, lock=True)
         if order.state is not OrderState.IN_PROGRESS:
             return
+        letter = select(Notice.sent_at).where(Notice.order_id == order.id, Notice.kind.in_(LETTERS))
+        told_at = session.scalar(letter) or now
         if is_done(session, order, HANDED_OVER):
-            render(office, session, order, now=now)
+            render(office, session, order, at=told_at, now=now)
             why = "the certificate was handed over"
             transition(session, order, OrderState.COMPLETED, why=why, now=now, clause="SSL-7.5")
+            mark_done(session, order, CLOSED, result=OrderState.COMPLETED.value, now=now)
             return
         if charged(session, order):
-            render(office, session, order, now=now)
+            render(office, session, order, at=told_at, now=now)
+        mark_done(session, order, CLOSED, result=OrderState.REJECTED.value, now=now)
         session.scalars(select(Service).where(Service.order_id == order.id)).one().state = ServiceState.TERMINATED
         transition(session, order, OrderState.REJECTED, why="the CA refused", now=now, clause="SSL-5.2")
         lift(session, subject=number, why="the CA refused", now=now)
