@@ -100,8 +100,9 @@ def accept_order(office: Office, session: Session, *, source: str, form: OrderFo
     if order.price_minor == 0 and decision.allowed:
         order.item = {**order.item, "months": 0}  # a free project has no periods
     _first_verdict(office, session, order, decision, received_at)
-    if (customer.kind, customer.inn) != (form.customer.kind, form.customer.inn):
-        why = f"ordered as {form.customer.kind}, known under this address as {customer.kind} {customer.inn or ''}"
+    if _is_another(customer, form.customer):
+        known = f"{customer.kind} {customer.inn or customer.name}"
+        why = f"ordered as {form.customer.kind}, known under this address as {known}"
         operator = office.settings.operator_email
         if order.state is OrderState.ACKNOWLEDGED:
             hold(session, order, reason="customer_differs", why=why, now=received_at, operator=operator)
@@ -126,6 +127,13 @@ def _customer(session: Session, form: CustomerForm, agreement: str, now: datetim
         session.add(found)
         session.flush()
     return found
+
+
+def _is_another(known: Customer, told: CustomerForm) -> bool:
+    """Whether somebody else orders under a known address; an organization without a number is known by its name."""
+    if (known.kind, known.inn) != (told.kind, told.inn):
+        return True
+    return told.kind == "company" and told.inn is None and known.name != told.name
 
 
 def page_purpose(order: Order) -> str:

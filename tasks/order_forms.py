@@ -190,6 +190,8 @@ class BankReceipt(Form):
     def _names_one(self) -> BankReceipt:
         if (self.order is None) == (self.account is None):
             raise ValueError("a receipt is for an order or for an account")
+        if self.amount.minor <= 0:
+            raise ValueError("a receipt is of more than nothing")
         return self
 
     @property

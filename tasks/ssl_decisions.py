@@ -37,7 +37,7 @@ CORRECTION = "correction"
 """Why an order is held whose customer was proposed a correction."""
 _ENDS = (Action.CANCEL, Action.DECLINE)
 _STOPPED = (CaOrderState.HELD, CaOrderState.CANCELLED)
-_CANCELLABLE = (CaOrderState.PLACED, *_STOPPED)
+_CANCELLABLE = (CaOrderState.INTENDED, CaOrderState.PLACED, *_STOPPED)
 _OVER = (OrderState.COMPLETED, OrderState.REJECTED, OrderState.CANCELLED)
 
 
@@ -55,18 +55,28 @@ def withdraw(office: Office, decision: OrderDecision, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
         order = find_order(session, decision.order, lock=True)
         at_ca = ca_order_of(session, order) if order.agreement == "SSL" and order.state not in _OVER else None
-        if at_ca is None or at_ca.url is None or at_ca.state not in _CANCELLABLE:
+        if at_ca is None or not _may_be_there(at_ca):
             return
         _must_be_decidable(session, order, at_ca, decision)
         session.refresh(at_ca, with_for_update=True)
         if at_ca.lease_until is not None and at_ca.lease_until >= now:
             raise Transient(f"the CA is being asked about {order.number} just now")
         _end_at_ca(session, order, decision, now)
-        authority, url = at_ca.authority, at_ca.url
+        authority, url, request = at_ca.authority, at_ca.url, ca_orders.request_of(at_ca, "")
     try:
-        office.ca(authority).cancel(url)
+        ca = office.ca(authority)
+        if url is None and (found := ca.find(request)) is not None:
+            url = found.url
+        if url is not None:
+            ca.cancel(url)
     except (Refused, NotFound):
         return
+
+
+def _may_be_there(at_ca: CaOrder) -> bool:
+    """Whether the CA may have an order that it has not decided: placed, or asked for with nobody knowing the answer."""
+    asked = at_ca.url is not None or at_ca.reason == "unknown" or at_ca.lease_owner is not None
+    return asked and at_ca.state in _CANCELLABLE
 
 
 def _must_be_decidable(session: Session, order: Order, at_ca: CaOrder, decision: OrderDecision) -> None:

@@ -494,3 +494,35 @@ class Failing(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         del request
         raise self._error
+
+
+class Odd(httpx.BaseTransport):
+    """Takes an order, and answers with something that nobody expects."""
+
+    def __init__(self) -> None:
+        self._wire = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._wire.handle_request(request)
+        if "add_ssl_order" not in str(request.url):
+            return answer
+        answer.read()
+        return httpx.Response(200, json={"order_id": 7, "san": "no list", "success": True})
+
+
+def test_an_answer_to_an_order_that_does_not_read_leaves_it_unknown_and_it_is_found(shop: Reseller) -> None:
+    wanted = request(OURS)
+    with pytest.raises(OutcomeUnknown):
+        shop.client(transport=Odd()).place(wanted, now=NOW)
+    assert shop.client().find(wanted) is not None
+    assert len(shop.sandbox.orders) == 1
+
+
+def test_no_reseller_makes_us_wait_for_longer_than_a_day(shop: Reseller) -> None:
+    class Busy(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(429, headers={"Retry-After": "9" * 30}, request=request)
+
+    with pytest.raises(Transient) as busy:
+        shop.client(transport=Busy()).balance()
+    assert busy.value.retry_after == timedelta(days=1)

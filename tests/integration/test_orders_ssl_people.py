@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select
 
-from blocks.errors import Transient
-from blocks.ledger import CaOrder, CaOrderState, Order, Payment, reading, transaction
+from blocks.clients.ca.protocol import Placed, Request
+from blocks.errors import OutcomeUnknown, Transient
+from blocks.ledger import CaOrder, CaOrderState, InboxEvent, Order, Payment, reading, transaction
 from blocks.office import Office
 from blocks.terms import ssl_prices
+from blocks.terms.money import Money
 from blocks.terms.tariffs import Timeline
-from tasks.order_forms import EventKind
+from tasks.order_forms import BankReceipt, EventKind
 from tasks.ssl_orders import follow
 from tests.certificates_ordered import FIRM, FRAUD, PENDING, REFUSED, VALID, certificate, csr_of, put_top_up, told
 from tests.integration.test_orders_ssl import PAID_AT, account, going_on, lines, paid
 from tests.work import (
     DAY,
     MINUTE,
-    InboxEvent,
     balance_minor,
     decide,
     drain,
@@ -220,8 +222,8 @@ def test_ssl_a1_an_order_that_was_held_when_its_money_came_costs_the_price_of_th
     number = ordered(office, "C-2", certificate(), {**FIRM, "inn": "190000001"})
     assert state(office, number) == "held:customer_differs"
     old = ssl_prices.PRICES.on(PAID_AT.date())
-    dearer = {**old, "alphassl": old["alphassl"].model_copy(update={"resident": ssl_prices.Money.of(70, "BYN")})}
-    lists = [(ssl_prices.date(2024, 3, 14), old), (PAID_AT.date(), dearer)]
+    dearer = {**old, "alphassl": old["alphassl"].model_copy(update={"resident": Money.of(70, "BYN")})}
+    lists = [(date(2024, 3, 14), old), (PAID_AT.date(), dearer)]
     monkeypatch.setattr(ssl_prices, "PRICES", Timeline("SSL price list", lists))
     put_receipt(office, number, "67.00", "B-1", PAID_AT, currency="BYN")
     drain(office, PAID_AT)
@@ -261,3 +263,36 @@ def test_an_order_whose_ca_answers_what_nobody_expects_leaves_the_others(office:
     ca.advance, ca.answers = odd, [VALID]  # type: ignore[assignment, method-assign]
     going_on(office)
     assert (state(office, first), state(office, second)) == ("inProgress", "completed")
+
+
+def test_an_order_whose_placing_nobody_knows_of_is_looked_for_and_cancelled(office: Office) -> None:
+    ca = told(office, PENDING)
+    place = ca.place
+    urls: list[str] = []
+
+    def lost(request: Request, *, now: datetime) -> Placed:
+        urls.append(place(request, now=now).url)
+        raise OutcomeUnknown("the connection broke")
+
+    ca.place = lost  # type: ignore[method-assign]
+    number = paid(office)
+    decide(office, number, "cancel", PAID_AT + DAY)
+    assert state(office, number) == "completed"
+    assert ca.cancelled == urls
+
+
+@pytest.mark.clause("SSL-4.1")
+def test_ssl_4_1_a_foreign_company_is_known_by_its_name(office: Office) -> None:
+    told(office, PENDING)
+    firm = {**FIRM, "inn": None}
+    abroad = certificate(residence="non-resident", currency="EUR")
+    ordered(office, "C-1", abroad, firm)
+    number = ordered(office, "C-2", abroad, {**firm, "name": "Another GmbH"})
+    assert state(office, number) == "held:customer_differs"
+
+
+@pytest.mark.parametrize("amount", ["0.00", "-1.00"])
+def test_no_receipt_takes_money_away(amount: str) -> None:
+    receipt = {"account": "LS-000001", "amount": {"amount": amount, "currency": "BYN"}, "reference": "B-1"}
+    with pytest.raises(ValidationError, match="more than nothing"):
+        BankReceipt.model_validate(receipt)

@@ -172,3 +172,14 @@ def test_names_of_products_are_compared_by_their_letters() -> None:
 def test_the_resellers_sandbox_refuses_production(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="production"):
         Sandbox("u", "p", LocalAuthority(tmp_path, lambda: NOW), "production")
+
+
+def test_our_word_is_known_beside_one_of_the_resellers_own() -> None:
+    order = told(ORDER | {"unique_code": "theirs", "tech_addressline3": "ours"})
+    assert order.references == {"theirs", "ours"}
+
+
+@pytest.mark.parametrize("more", [{"san": "no list"}, {"order_id": "12/../13"}, {"status": None}])
+def test_an_answer_that_does_not_read_is_transient(more: dict[str, object]) -> None:
+    with pytest.raises(Transient):
+        told(ORDER | more)

@@ -53,7 +53,7 @@ class GoGetSsl:
         self._records = records
         self._caa = caa
         self._shown: dict[str, frozenset[Proof]] = {}
-        self._references: dict[int, str] = {}
+        self._references: dict[int, frozenset[str]] = {}
         """Of orders that were looked at: no other intent needs to look at them again."""
 
     @property
@@ -79,11 +79,11 @@ class GoGetSsl:
         """See Authority.find. The newest orders that are not over are looked at."""
         key = key_in(request.csr)
         for number in self._newest():
-            if self._references.get(number, reference(request)) != reference(request):
+            if number in self._references and reference(request) not in self._references[number]:
                 continue
             order = self._told(str(number))
-            if order.reference:
-                self._references[number] = order.reference
+            if order.references:
+                self._references[number] = order.references
             if self._is(order, request, key):
                 return order.placed(self._wanted(order))
         return None
@@ -202,8 +202,8 @@ class GoGetSsl:
     def _is(self, order: Told, request: Request, key: bytes) -> bool:
         if order.status in OVER:
             return False
-        if order.reference:
-            return order.reference == reference(request)
+        if order.references:
+            return reference(request) in order.references
         if not order.csr:
             return order.state is not OrderState.VALID and order.domain == request.names[0]
         if key_in(order.csr) != key:

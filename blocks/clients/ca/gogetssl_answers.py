@@ -41,14 +41,17 @@ class ProductRow(Frozen):
 
 
 class Told(Frozen):
-    """An order as the reseller tells it. `waiting` are the proofs that it has not seen yet; `csr` may be left out."""
+    """An order as the reseller tells it. `waiting` are the proofs that it has not seen yet; `csr` may be left out.
+
+    `references` are the words that may be ours: a reseller has one of its own where it takes none.
+    """
 
     id: str
     status: str
     domain: str
     csr: str
     chain: str
-    reference: str
+    references: frozenset[str]
     proofs: tuple[Proof, ...]
     waiting: tuple[Proof, ...]
     said: str
@@ -118,7 +121,7 @@ def told(answer: Mapping[str, Any]) -> Told:
         domain=_text(answer, "domain").lower(),
         csr=_text(answer, "csr_code"),
         chain=f"{chain}\n" if chain else "",
-        reference=_text(answer, "unique_code") or _text(answer, "tech_addressline3"),
+        references=frozenset(said for name in ("unique_code", "tech_addressline3") if (said := _text(answer, name))),
         proofs=tuple(dict.fromkeys(proof for proof, _ in proofs)),
         waiting=tuple(dict.fromkeys(proof for proof, validated in proofs if not validated)),
         said=" ".join(dict.fromkeys(said for name in reasons if (said := _text(answer, name)))),
