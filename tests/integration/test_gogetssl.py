@@ -500,13 +500,14 @@ class Odd(httpx.BaseTransport):
     """Takes an order, and answers with something that nobody expects."""
 
     def __init__(self) -> None:
-        self._wire = httpx.HTTPTransport()
+        self._wire = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = self._wire.handle_request(request)
         if "add_ssl_order" not in str(request.url):
             return answer
         answer.read()
+        answer.close()
         return httpx.Response(200, json={"order_id": 7, "san": "no list", "success": True})
 
 
