@@ -52,7 +52,7 @@ _SPENT = frozenset({"challenge", "caa", "order_expired", "gone", "ca", "csr", "c
 """Refusals after which the order at the CA is of no use, or there is none: trying again is ordering anew."""
 _OVER_AT_CA = frozenset({"challenge", "caa", "order_expired", "gone"})
 """After these an order that was placed comes to nothing more; after any other refusal it still stands at the CA."""
-RETRY_TIME = timedelta(days=7)
+RETRY_TIME = timedelta(days=2)
 """The least time that a person's retry has."""
 
 
@@ -145,13 +145,13 @@ def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: st
     person's retry begins anew, with all attempts and as much time as the first had.
     """
     site = session.get_one(Site, order.site_id)
-    attempts, give_up_at = order.attempts, order.give_up_at
+    attempts, give_up_at, try_at = order.attempts, order.give_up_at, now + AGAIN.get(order.reason or "", _SOON)
     if who != "dogovor":
-        attempts, give_up_at = 0, _time_anew(order, now)
+        attempts, give_up_at, try_at = 0, _time_anew(order, now), now
     if not _spent(order, site):
         order.state = CaOrderState.PLACED if order.url else CaOrderState.INTENDED
         order.attempts, order.give_up_at, order.problem = attempts, give_up_at, why
-        order.try_at = now + AGAIN.get(order.reason or "", timedelta(0))
+        order.try_at = try_at
         order.reason = "later" if order.url else "unknown"
         note(session, site, "tried_again", why, who=who, now=now, ca_order=order)
         return order
@@ -165,7 +165,7 @@ def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: st
         facts=order.facts,
         replaces=order.replaces,
     )
-    made = _written(sealer, site, wanted, attempts=attempts, try_at=now + AGAIN.get(order.reason or "", _SOON), now=now)
+    made = _written(sealer, site, wanted, attempts=attempts, try_at=try_at, now=now)
     order.sealed_key = None
     session.add(made)
     session.flush()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+
+from pydantic import SecretStr
 
 from blocks.clients.certificates import Bundle
 from blocks.clients.comms.addresses import ComplexAt
@@ -97,6 +100,7 @@ class OneComplex:
 
     own_zone = ""
     hosts: Sequence[str] = ()
+    dns_keys: Mapping[str, SecretStr] = MappingProxyType({})
     name_servers: Sequence[str] = ()
     resolvers: Sequence[str] = ()
 
@@ -111,6 +115,9 @@ class OneComplex:
 
     def standing(self, order: str, *, dedicated: bool, place: str) -> ComplexAt | None:  # noqa: ARG002 - likewise
         return self.dedicated
+
+    def zone_of(self, name: str) -> None:
+        """It has no name servers."""
 
     def dedicated_to(self, order: str) -> ComplexAt | None:  # noqa: ARG002 - every order is asked for
         return self.dedicated

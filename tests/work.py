@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,6 +79,11 @@ def decide(office: Office, number: str, action: str, at: datetime, note: str = "
     with reading(office.sessions) as session:
         outcome = session.scalar(select(InboxEvent.outcome).where(InboxEvent.event_id == event_id))
     return outcome or ""
+
+
+def still(at: datetime) -> Callable[[], datetime]:
+    """A clock that stands."""
+    return lambda: at
 
 
 def drain(office: Office, at: datetime, *, owner: str = "test") -> None:

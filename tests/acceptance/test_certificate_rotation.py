@@ -29,6 +29,7 @@ from tests.conftest import close_office
 from tests.servers.acme_dns import KEY_NAME, AcmeDns
 from tests.servers.pebble import PebbleServer, settings_file
 from tests.servers.tls_site import TlsSite, tls_site
+from tests.work import still
 
 HOST = "chat.example.test"
 DAY = timedelta(days=1)
@@ -81,7 +82,7 @@ def rows(office: Office) -> list[Certificate]:
 def until(office: Office, at: datetime, done: Callable[[], bool]) -> datetime:
     """Morning passes, and on Saturdays one in the window, until something is so."""
     for _ in range(120):
-        rotate_all(office, worker="pass", clock=lambda at=at: at)
+        rotate_all(office, worker="pass", clock=still(at))
         send_due(office, now=at)
         if done():
             return at

@@ -23,7 +23,7 @@ from tests.conftest import close_office
 from tests.killing import lives
 from tests.rotation_job import job
 from tests.servers.postgres import PostgresServer
-from tests.work import MINUTE, NOW
+from tests.work import MINUTE, NOW, still
 
 HOUR = 60 * MINUTE
 
@@ -47,9 +47,8 @@ def rotated(
     with in_public(opened) as office:
         for at in (plan.issue_at + MINUTE, plan.swap.start + MINUTE):
             lived = once_more(office, at, kill_at, moment) and lived
-            rotate_all(
-                office, worker="pass", clock=lambda at=at: at + HOUR
-            )  # the next one: letters left in doubt have gone
+            following = at + HOUR  # letters left in doubt have gone
+            rotate_all(office, worker="pass", clock=still(following))
         found = seen(office, place)
     close_office(opened)
     return found, lived
