@@ -20,7 +20,9 @@ ANOTHER = CSR.replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize(
-    "more", [KEY + CSR, CSR + KEY, CSR + CSR, "Certificate Request:\n" + CSR, CSR + "\nspoken words"]
+    "more",
+    [KEY + CSR, CSR + KEY, CSR + CSR, "Certificate Request:\n" + CSR, CSR + "\nspoken words"],
+    ids=["key before", "key behind", "another", "words before", "words behind"],
 )
 def test_what_stands_beside_a_request_is_neither_taken_nor_kept(more: str) -> None:
     with pytest.raises(Refused, match="nothing beside it"):
