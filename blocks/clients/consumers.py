@@ -20,6 +20,7 @@ from blocks.clients.ca.pem import facts_of
 from blocks.clients.certificates import Bundle
 from blocks.clients.comms.addresses import ComplexAt
 from blocks.clients.comms.protocol import Complex
+from blocks.clients.comms.sip_tls import host_covers
 from blocks.clients.endpoints import Seen, asked_name, covered, is_address, look
 from blocks.clients.runbook import run_command
 from blocks.durable import erase, locked, replace, sync
@@ -176,7 +177,7 @@ class ComplexConsumer:
         return None
 
     def prove(self, slug: str, names: Sequence[str], fingerprint: str) -> tuple[Seen, ...]:
-        """See Consumer.prove. XMPP and SIP show the domain's own; mail shows the certificate of its host."""
+        """See Consumer.prove. XMPP shows the domain's own, SIP mostly, mail that of its host."""
         del names
         meant = domain_endpoints(self._at, slug) if self._at is not None else []
         return prove(meant, fingerprint, seconds=PROVE_SECONDS)
@@ -189,18 +190,18 @@ def meant_for(at: ConsumerAt, names: Sequence[str]) -> list[EndpointAt]:
 
 
 def domain_endpoints(at: ComplexAt, domain: str) -> list[EndpointAt]:
-    """Where a complex shows the certificate of a customer's domain."""
+    """Where a complex shows the certificate of a customer's domain; not at SIP where its host's is good for it."""
     upload = f"upload.{domain}"
-    return [
-        endpoint
-        for host in at.addresses
-        for endpoint in (
+    found: list[EndpointAt] = []
+    for host in at.addresses:
+        found += [
             EndpointAt(host=host, port=at.xmpp.port, protocol="xmpp-client", name=domain),
             EndpointAt(host=host, port=at.xmpp.tls_port, name=domain),
             EndpointAt(host=host, port=at.xmpp.upload_port, name=upload),
-            EndpointAt(host=host, port=at.sip.tls_port, name=domain),
-        )
-    ]
+        ]
+        if not host_covers(at.sip.certificates, domain):
+            found.append(EndpointAt(host=host, port=at.sip.tls_port, name=domain))
+    return found
 
 
 def prove(endpoints: Sequence[EndpointAt], fingerprint: str, *, seconds: float) -> tuple[Seen, ...]:

@@ -12,7 +12,7 @@ import pytest
 
 from blocks.clients.ca.addresses import EndpointAt
 from blocks.clients.ca.pem import facts_of
-from blocks.clients.certificates import Bundle
+from blocks.clients.certificates import Bundle, LocalAuthority
 from blocks.clients.comms.addresses import ComplexAt, MailAt, SipAt, XmppAt
 from blocks.clients.consumers import ComplexConsumer, DirectoryConsumer, domain_endpoints
 from blocks.clients.endpoints import look
@@ -288,22 +288,24 @@ def test_a_site_is_installed_by_one_at_a_time(opened: Callable[..., Office]) -> 
     assert install(office, only, now=NOW).ok
 
 
-def test_a_complex_shows_a_domain_at_its_messenger_upload_and_phone_ports() -> None:
+def test_a_complex_shows_a_domain_at_its_messenger_upload_and_phone_ports(tmp_path: Path) -> None:
     at = ComplexAt(
         name="c1",
         host="c1.example.test",
         addresses=("192.0.2.1",),
         xmpp=XmppAt(api_url="http://127.0.0.1:1", hosts_file=Path("/h"), certificates=Path("/c")),
         mail=MailAt(doveadm_url="http://127.0.0.1:1"),
-        sip=SipAt(rpc_url="http://127.0.0.1:1", tls_file=Path("/t"), certificates=Path("/c")),
+        sip=SipAt(rpc_url="http://127.0.0.1:1", tls_file=Path("/t"), certificates=tmp_path),
     )
-    asked = [(each.port, each.protocol, each.name) for each in domain_endpoints(at, "d.test")]
-    assert asked == [
-        (5222, "xmpp-client", "d.test"),
-        (5223, "tls", "d.test"),
-        (5444, "tls", "upload.d.test"),
-        (5061, "tls", "d.test"),
-    ]
+    messengers = [(5222, "xmpp-client", "d.test"), (5223, "tls", "d.test"), (5444, "tls", "upload.d.test")]
+    assert asked_of(at, "d.test") == [*messengers, (5061, "tls", "d.test")]
+    (tmp_path / "default.pem").write_text(LocalAuthority(tmp_path / "ca", lambda: NOW).of("shared.test").chain)
+    assert asked_of(at, "d.test") == [*messengers, (5061, "tls", "d.test")]
+    assert {port for port, _, _ in asked_of(at, "k000001.shared.test")} == {5222, 5223, 5444}, "SIP: the host's is good"
+
+
+def asked_of(at: ComplexAt, domain: str) -> list[tuple[int, str, str]]:
+    return [(each.port, each.protocol, each.name) for each in domain_endpoints(at, domain)]
 
 
 def test_a_complex_gets_the_certificate_it_is_given_and_not_the_one_in_service() -> None:

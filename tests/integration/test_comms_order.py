@@ -12,9 +12,14 @@ import pytest
 import slixmpp
 from sqlalchemy import select
 
-from blocks.ledger import SealedAccounts, reading
+from blocks.clients.consumers import domain_endpoints
+from blocks.clients.endpoints import look
+from blocks.ledger import Certificate, CertificateState, SealedAccounts, reading
 from blocks.office import Office
+from blocks.terms.certificate_notice import Emergency
 from blocks.terms.ks_complex import ProofKind, wanted
+from flows.rotating import turn_site
+from tasks.certificate_rotation import declare_emergency
 from tests.comms_work import active, customers, proofs
 from tests.conftest import PaymentSandbox, eventually
 from tests.servers.comms_whole import Customer, Messenger, Whole
@@ -129,3 +134,28 @@ def test_ks_2_7_suspension_closes_live_sessions_and_doors_and_resumption_opens_t
     assert service_of(complex_office, number).state.value == "active"
     assert first.doors() == [True] * 4
     assert second.doors() == [True] * 4
+
+
+@pytest.mark.clause("KS-2.6", "KS-3.8")
+def test_ks_2_6_a_domain_whose_key_is_known_shows_another_certificate_at_once_on_all_its_servers(
+    whole: Whole, complex_office: Office, sandbox: PaymentSandbox, tmp_path: Path
+) -> None:
+    number = active(complex_office, sandbox, 2)
+    domain = service_of(complex_office, number).name
+    contacts = customers(whole, complex_office, number, tmp_path)
+    with reading(complex_office.sessions) as session:
+        [first] = session.scalars(select(Certificate))
+    at = first.not_before + 2 * MINUTE
+    declare_emergency(
+        complex_office, domain, Emergency.KEY_COMPROMISE, who="О. Петрова", note_text="ключ известен", now=at
+    )
+    turn = turn_site(complex_office, domain, worker="test", now=at)
+    with reading(complex_office.sessions) as session:
+        former, second = session.scalars(select(Certificate).order_by(Certificate.id))
+    assert (former.state, second.state) == (CertificateState.REVOKED, CertificateState.IN_SERVICE), turn.faults
+    place = complex_office.complexes.addresses()[0]
+    shown = {str(each): look(each) for each in domain_endpoints(place, domain)}
+    assert len(shown) == 4
+    assert shown == dict.fromkeys(shown, second.fingerprint)
+    for contact in contacts:
+        assert contact.doors() == [True] * 4, contact.address

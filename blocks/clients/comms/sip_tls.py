@@ -43,7 +43,7 @@ def put_certificate(place: Path, listing: Path, domain: str, bundle: Bundle, rel
     next call. Raises Refused where key and certificate do not fit: the server would not start with them.
     """
     _must_fit(domain, bundle)
-    if _host_covers(place, domain):
+    if host_covers(place, domain):
         take_certificate(place, listing, domain, reload)
         return
     file = place / f"{domain}.pem"
@@ -81,7 +81,7 @@ def _must_fit(domain: str, bundle: Bundle) -> None:
         raise Refused("certificate", f"the key of {domain} is not that of its certificate")
 
 
-def _host_covers(place: Path, domain: str) -> bool:
+def host_covers(place: Path, domain: str) -> bool:
     """Whether a phone that asks for the domain takes the host's certificate: by its name, or by one wildcard label."""
     try:
         leaf = x509.load_pem_x509_certificate((place / DEFAULT).read_bytes())
