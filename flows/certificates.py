@@ -38,8 +38,8 @@ def rotate_certificates(as_of: datetime | None = None) -> dict[str, int]:
     rows = []
     for turn in turns:
         story = certificate_story(office.sessions, turn.slug, now=now)
-        found = turn.plan.finding if turn.plan is not None else ""
-        told = {"did": ", ".join(turn.did), "wrong": "; ".join([*turn.faults, *([found] if found else [])])}
+        found = [plan.finding for plan in turn.plans if plan.finding]
+        told = {"did": ", ".join(turn.did), "wrong": "; ".join([*turn.faults, *found])}
         rows.append({**story_row(story), **told})
         if turn.did or turn.faults:
             _keep_story(office, turn.slug, now)
@@ -95,7 +95,7 @@ def replace_certificate_now(form: EmergencyForm, dry_run: bool = True) -> str:
     if seen.current is None:
         raise Refused("state", f"nothing of {form.slug} is in service")
     if dry_run:
-        ready = "its successor is there" if seen.coming is not None else f"{seen.site.authority} is asked"
+        ready = "its successor is there" if seen.coming else f"{seen.site.authority} is asked"
         plan = plan_of(seen, now=now)
         planned = f", planned for {moscow(plan.swap.start)}" if plan is not None else ""
         return f"a dry run: {form.slug} would show another certificate at once; {ready}{planned}"

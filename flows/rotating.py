@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 
 from blocks.errors import DogovorError
 from blocks.office import Office
@@ -34,12 +35,12 @@ def rotate_all(office: Office, *, worker: str, clock: Callable[[], datetime]) ->
 
 def _judged(turn: Turn) -> frozenset[Kind]:
     """A turn that met something before there was a plan says nothing of the promise."""
-    return ROTATED if turn.plan is not None or not turn.faults else ROTATED - {Kind.PROMISE}
+    return ROTATED if turn.plans or not turn.faults else ROTATED - {Kind.PROMISE}
 
 
 def _flaws(turn: Turn) -> list[Flaw]:
-    plan = turn.plan
-    told = [Flaw(kind=Kind.PROMISE, detail=plan.finding)] if plan is not None and not plan.kept else []
+    broken = [plan.finding for plan in turn.plans if not plan.kept]
+    told = [Flaw(kind=Kind.PROMISE, detail="; ".join(broken))] if broken else []
     return told + ([Flaw(kind=Kind.ROTATION, detail="; ".join(turn.faults))] if turn.faults else [])
 
 
@@ -64,6 +65,6 @@ def _letters(office: Office, slug: str, now: datetime) -> Iterator[Callable[[], 
     seen = site_of(office, slug)
     if seen.current is not None and seen.current.emergency and seen.current.announced_at is None:
         yield lambda: tell_of_emergency(office, slug, now=now)
-    coming = seen.coming
-    if coming is not None and coming.published_at is not None and not coming.emergency:
-        yield lambda: announce(office, coming.id, now=now)
+    for each in seen.coming:
+        if each.published_at is not None and not each.emergency:
+            yield partial(announce, office, each.id, now=now)

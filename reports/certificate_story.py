@@ -20,7 +20,8 @@ def story_markdown(story: CertificateStory) -> str:
 def story_row(story: CertificateStory) -> dict[str, str]:
     """One row: what is shown and until when, what comes and when."""
     shown = next((each for each in story.certificates if each.state == "in_service"), None)
-    coming = next((each for each in story.certificates if each.state in {"issued", "published", "announced"}), None)
+    later = [each for each in story.certificates if each.state in {"issued", "published", "announced"}]
+    coming = later[-1] if later else None
     return {
         "site": story.slug,
         "shows": shown.fingerprint[:_SHORT] if shown else "nothing",

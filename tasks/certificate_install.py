@@ -213,6 +213,7 @@ def _in_service(office: Office, work: _Work, seen: Sequence[Seen], *, now: datet
         if row.state not in _MAY:
             return False
         for former in session.scalars(_others_in_service(row)):
+            row.replaces_id = former.id
             former.state, former.retired_at, former.sealed_key = CertificateState.RETIRED, now, None
             note(session, site, "retired", f"{row.fingerprint} is in its place", now=now, certificate=former)
         if row.state is not CertificateState.IN_SERVICE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Literal
 
 from sqlalchemy import Select, or_, select
@@ -15,12 +16,12 @@ from blocks.ledger import Certificate, CertificateState, Site, reading
 from blocks.office import Office
 from blocks.terms.certificate_views import CertificateShown, SiteIndex, SiteLine, SitePage
 from tasks.certificate_places import Place, places
+from tasks.sites import coming
 
 SHOWN_FOR = timedelta(days=90)
 """For so long a certificate that is over stays on its page."""
 _ORDER = ("coming", "current", "former", "revoked")
 _ENDED = (CertificateState.RETIRED, CertificateState.REVOKED)
-COMING = (CertificateState.ISSUED, CertificateState.PUBLISHED, CertificateState.ANNOUNCED)
 
 
 def page_path(slug: str) -> str:
@@ -56,7 +57,7 @@ def site_page(office: Office, slug: str, *, now: datetime) -> SitePage:
             raise NotFound("site", slug)
         where = places(office, session, site)
         lines = [shown_of(site, row, where) for row in shown]
-    lines.sort(key=lambda line: _ORDER.index(line.state))
+    lines.sort(key=lambda line: (_ORDER.index(line.state), _swaps(line)))
     return SitePage(
         as_of=now,
         provider=office.settings.provider_name,
@@ -106,6 +107,11 @@ def _state(row: Certificate) -> Literal["current", "coming", "former", "revoked"
     return "current" if row.state is CertificateState.IN_SERVICE else "coming"
 
 
+def _swaps(line: CertificateShown) -> float:
+    """Of those that come the next one is first, one without a window last; others stay as they are."""
+    return line.swap_at.timestamp() if line.state == "coming" and line.swap_at is not None else inf
+
+
 def _shown(now: datetime) -> Select[tuple[Certificate]]:
     since = now - SHOWN_FOR
     living = Certificate.state.not_in(_ENDED)
@@ -120,10 +126,10 @@ def _text(place: Place, key_hash: str) -> str:
 def _line(session: Session, site: Site) -> SiteLine:
     of_site = select(Certificate).where(Certificate.site_id == site.id).order_by(Certificate.id.desc())
     current = session.scalars(of_site.where(Certificate.state == CertificateState.IN_SERVICE)).first()
-    coming = session.scalars(of_site.where(Certificate.state.in_(COMING))).first()
+    following = coming(session, site)
     return SiteLine(
         slug=site.slug,
         names=tuple(site.names),
         not_after=current.not_after if current is not None else None,
-        swap_at=coming.swap_at if coming is not None else None,
+        swap_at=following[0].swap_at if following else None,
     )

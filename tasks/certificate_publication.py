@@ -168,11 +168,25 @@ def _moved(swap: _Swap, letters: Sequence[Notice]) -> bool:
     if letters:
         return any(letter.facts["moved"] for letter in letters)
     if swap.session.scalar(select(Notice.id).where(Notice.about == _about(swap.row)).limit(1)) is None:
-        return False
+        return not swap.row.emergency and _in_place_of_another(swap)
     swap.unsay()
     if not swap.row.emergency:
         swap.note("swap_moved", f"the swap is on {_iso(swap.row.swap_at)} now: told anew, and the month counts anew")
     return True
+
+
+def _in_place_of_another(swap: _Swap) -> bool:
+    """Whether customers were told of one that made way before it served, and of none since."""
+    of_site = swap.session.scalars(select(Certificate).where(Certificate.site_id == swap.site.id)).all()
+    made_way = [each for each in of_site if each.state is CertificateState.RETIRED and each.in_service_at is None]
+    letters = select(Notice).where(Notice.about.in_([_about(each) for each in of_site]), Notice.kind == COMING)
+    told = swap.session.scalars(letters).all()
+    ends = [
+        each.retired_at
+        for each in made_way
+        if each.retired_at is not None and any(letter.about == _about(each) for letter in told)
+    ]
+    return bool(ends) and all(letter.created_at < max(ends) for letter in told)
 
 
 def _again(mine: Sequence[Notice], now: datetime) -> bool:

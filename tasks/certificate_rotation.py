@@ -14,7 +14,6 @@ from blocks.errors import DogovorError, Refused, Transient
 from blocks.ledger import (
     CaOrderState,
     Certificate,
-    CertificateState,
     Order,
     Site,
     one_at_a_time,
@@ -24,13 +23,13 @@ from blocks.ledger import (
 from blocks.office import Office
 from blocks.terms.certificate_facts import Replacement
 from blocks.terms.certificate_notice import Emergency
-from blocks.terms.certificate_plan import ReplacementFacts, replacement_announced
 from tasks.ca_following import follow
 from tasks.ca_orders import Wanted, note, order_certificate
 from tasks.certificate_install import install
+from tasks.certificate_judged import judge
 from tasks.certificate_publication import announce, publish
 from tasks.certificate_revocation import revoke_former
-from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of
+from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of, plans_of
 from tasks.certificate_tlsa import keep_tlsa
 from tasks.complexes import complex_of
 from tasks.sites import COMPLEX, OPEN_STATES, drop_leftovers, ended_lately, find_site, issued_by
@@ -43,12 +42,12 @@ _ORDER_AGAIN = timedelta(days=1)
 
 @dataclass
 class Turn:
-    """What a turn did and found; `plan` is what holds after it, None where nothing is in service."""
+    """What a turn did and found; `plans` are those that hold after it, as `plans_of`."""
 
     slug: str
     did: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    plan: Replacement | None = None
+    plans: tuple[Replacement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,16 +95,16 @@ def rotate_site(office: Office, slug: str, *, worker: str, now: datetime) -> Tur
         _turn(work)
     work.tried("former one revoked", lambda: revoke_former(office, site_id, now=now))
     _clear_dns(work)
-    work.turn.plan = plan_of(work.look(), now=now)
+    work.turn.plans = plans_of(work.look(), now=now)
     return work.turn
 
 
 def _begin(work: _Work, seen: SiteNow) -> None:
     """The first certificate of a site in use: in service as soon as it is issued."""
-    if seen.coming is None:
+    if not seen.coming:
         _order(work, seen, "first", work.now + ALLOWED)
-    if (first := work.look().coming) is not None:
-        _install(work, first)
+    if first := work.look().coming:
+        _install(work, first[0])
 
 
 def _turn(work: _Work) -> None:
@@ -119,27 +118,31 @@ def _turn(work: _Work) -> None:
     if seen.emergency is not None:
         _hurry(work, seen, seen.emergency)
         return
-    if seen.coming is None and work.now >= plan.issue_at:
-        _order(work, seen, "renewal", max(plan.announce_by, work.now + ALLOWED))
-    if work.look().coming is not None:
-        _bring(work)
+    for number in range(len(seen.coming)):
+        if _bring(work, number):
+            return
+    last = plans_of(work.look(), now=work.now)[-1]
+    if work.now >= last.issue_at:
+        _order(work, work.look(), "renewal", max(last.announce_by, work.now + ALLOWED))
+        if len(work.look().coming) > len(seen.coming):
+            _bring(work, len(seen.coming))
 
 
-def _bring(work: _Work) -> None:
-    """Publish and announce the successor, and put it into service in its window."""
+def _bring(work: _Work, number: int) -> bool:
+    """Publish and announce one that comes, and put the next one into service in its window; whether that was tried."""
     seen = work.look()
-    successor, plan = seen.coming, plan_of(seen, now=work.now)
-    if successor is None or plan is None:
-        return
-    _set_window(work, successor.id, plan)
+    successor = seen.coming[number]
+    _set_window(work, successor.id, plans_of(seen, now=work.now)[number])
     published = work.tried("published", lambda: publish(work.office, successor.id, now=work.now))
     work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
     if published:
         work.tried("announced", lambda: _announced(work, successor.id))
-    plan = plan_of(work.look(), now=work.now) or plan
+    plan = plans_of(work.look(), now=work.now)[number]
     _set_window(work, successor.id, plan)
-    if plan.swap.start <= work.now < plan.swap.end:
+    due = number == 0 and plan.swap.start <= work.now < plan.swap.end
+    if due:
         _install(work, successor)
+    return due and successor.id not in {each.id for each in work.look().coming}
 
 
 def _announced(work: _Work, certificate_id: int) -> bool:
@@ -150,9 +153,9 @@ def _announced(work: _Work, certificate_id: int) -> bool:
 
 def _hurry(work: _Work, seen: SiteNow, why: Emergency) -> None:
     """Replace at once, and tell everybody with the certificate there to be fetched."""
-    if seen.coming is None:
+    if not seen.coming:
         _order(work, seen, EMERGENCY, work.now + ALLOWED)
-    successor = work.look().coming
+    successor = next(iter(work.look().coming), None)
     if successor is None:
         return
     with transaction(work.office.sessions) as session:
@@ -233,8 +236,9 @@ def _ask(work: _Work, seen: SiteNow) -> bool:
 
 
 def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> None:
-    """Have a certificate ordered and the CA followed for a moment. What is held or was just refused waits."""
-    order, replaces = seen.order, seen.current.fingerprint if seen.current is not None else None
+    """Have the next after all others ordered and the CA followed for a moment. What is held or was refused waits."""
+    last = seen.coming[-1] if seen.coming else seen.current
+    order, replaces = seen.order, last.fingerprint if last is not None else None
     stands = order is not None and order.replaces == replaces
     if order is not None and stands and order.state is CaOrderState.HELD:
         work.turn.faults.append(f"the order at {order.authority} is held: {order.problem}")
@@ -285,7 +289,7 @@ def _clear_dns(work: _Work) -> None:
 
 
 def _install(work: _Work, successor: Certificate) -> None:
-    done = work.tried("looked at KS-3.8", lambda: _judged(work, successor.id))
+    done = work.tried("looked at KS-3.8", lambda: judge(work.office, successor.id, now=work.now))
     if done and work.tried("in service", lambda: _installed(work, successor.id)):
         seen = work.look()
         work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
@@ -296,23 +300,3 @@ def _installed(work: _Work, certificate_id: int) -> bool:
     if not outcome.ok:
         raise Refused("install", outcome.why)
     return True
-
-
-def _judged(work: _Work, certificate_id: int) -> bool:
-    """Whether the swap keeps the promise goes on record; a first certificate replaces nothing."""
-    with transaction(work.office.sessions) as session:
-        row = session.get_one(Certificate, certificate_id)
-        site = session.get_one(Site, row.site_id)
-        if row.replaces_id is None or row.state is CertificateState.IN_SERVICE:
-            return False
-        decision = replacement_announced(
-            ReplacementFacts(
-                swap_at=row.swap_at or work.now,
-                published_at=row.published_at,
-                announced_at=row.announced_at,
-                emergency=row.emergency or "",
-            )
-        )
-        told = f"{decision.verdict.value}: {decision.what}"
-        note(session, site, "swap", told, now=work.now, clause="KS-3.8", certificate=row)
-    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,14 +23,15 @@ _SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
 
 @dataclass(frozen=True)
 class SiteNow:
-    """A site, what it shows, what comes next, its newest order, and why it is replaced at once (None: it is not).
+    """A site, what it shows, what comes, its newest order, and why it is replaced at once (None: it is not).
 
+    `coming` holds what goes into service one after the other: with short lifetimes several are announced at a time.
     `used` is whether anybody may look at it: a customer's domain on its way to activation is its order's affair.
     """
 
     site: Site
     current: Certificate | None
-    coming: Certificate | None
+    coming: tuple[Certificate, ...]
     order: CaOrder | None
     emergency: Emergency | None
     used: bool
@@ -56,19 +58,31 @@ def look_at(office: Office, site_id: int) -> SiteNow:
 
 def plan_of(seen: SiteNow, *, now: datetime) -> Replacement | None:
     """The plan of what is in service; None where nothing is."""
-    row = seen.current
-    if row is None:
-        return None
-    facts = PlanFacts(
-        not_before=row.not_before,
-        not_after=row.not_after,
-        now=now,
-        serves_from=row.in_service_at,
-        ari=_advice(row),
-        draw=int(row.fingerprint[:8], 16) / 0xFFFFFFFF,
-        successor=_successor(seen.coming) if seen.coming is not None else None,
-    )
-    return plan_replacement(facts, ks_terms(row.not_after - row.not_before))
+    return next(iter(plans_of(seen, now=now)), None)
+
+
+def plans_of(seen: SiteNow, *, now: datetime) -> tuple[Replacement, ...]:
+    """The plans of what is in service and of each that comes, one after the other; none where nothing is in service.
+
+    A certificate that comes is planned for as one that serves from its own swap on.
+    """
+    plans: list[Replacement] = []
+    if seen.current is None:
+        return ()
+    serves_from = seen.current.in_service_at
+    for row, successor in zip_longest((seen.current, *seen.coming), seen.coming):
+        facts = PlanFacts(
+            not_before=row.not_before,
+            not_after=row.not_after,
+            now=now,
+            serves_from=serves_from,
+            ari=_advice(row),
+            draw=int(row.fingerprint[:8], 16) / 0xFFFFFFFF,
+            successor=_successor(successor) if successor is not None else None,
+        )
+        plans.append(plan_replacement(facts, ks_terms(row.not_after - row.not_before)))
+        serves_from = plans[-1].swap.start
+    return tuple(plans)
 
 
 def _advice(row: Certificate) -> RenewalWindow | None:

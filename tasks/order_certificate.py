@@ -105,7 +105,8 @@ def _taken_up(office: Office, site_id: int, *, now: datetime) -> str:
     with transaction(office.sessions) as session:
         site = session.get_one(Site, site_id)
         found = in_service(session, site)
-        if found is None and (found := coming(session, site)) is not None:
+        if found is None and (issued := coming(session, site)):
+            found = issued[0]
             put_first_in_service(session, site, found, now=now)
         if found is not None:
             return f"{found.fingerprint}, valid until {found.not_after.isoformat()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
@@ -51,21 +52,43 @@ def in_service(session: Session, site: Site) -> Certificate | None:
     )
 
 
-def coming(session: Session, site: Site) -> Certificate | None:
-    """What was issued for a site last and is not in service yet."""
+def coming(session: Session, site: Site) -> tuple[Certificate, ...]:
+    """What was issued for a site and goes into service, one after the other; the next one first."""
+    return _chain(in_service(session, site), _waiting(session, site))
+
+
+def _waiting(session: Session, site: Site) -> Sequence[Certificate]:
     query = select(Certificate).where(Certificate.site_id == site.id, Certificate.state.in_(COMING))
-    return session.scalar(query.order_by(Certificate.id.desc()).limit(1))
+    return session.scalars(query.order_by(Certificate.id)).all()
+
+
+def _chain(current: Certificate | None, waiting: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """Each replaces the one before it; of several that replace the same one, the last that was issued.
+
+    What was issued to replace one that is not there any more replaces what is in service.
+    """
+    newer = [row for row in waiting if current is None or row.id > current.id]
+    there = {row.id for row in newer}
+    found: list[Certificate] = []
+    before: int | None = None
+    while following := [row for row in newer if before == (row.replaces_id if row.replaces_id in there else None)]:
+        found.append(following[-1])
+        before = following[-1].id
+    return tuple(found)
 
 
 def drop_leftovers(session: Session, site: Site, *, now: datetime) -> int:
-    """Retire what was issued and will not serve: it ended, or another was issued after it; tells how many."""
+    """Retire what was issued and will not serve: it ended, or another was issued in its place; tells how many.
+
+    With what was overtaken goes what was to follow it: that is older than what serves before it now.
+    """
     one_at_a_time(session, f"site {site.slug}")
-    current, newest = in_service(session, site), coming(session, site)
-    waiting = select(Certificate).where(Certificate.site_id == site.id, Certificate.state.in_(COMING))
+    waiting = _waiting(session, site)
+    kept = _chain(in_service(session, site), [row for row in waiting if row.not_after > now])
     dropped = 0
-    for row in session.scalars(waiting.order_by(Certificate.id)).all():
+    for row in waiting:
         ended = row.not_after <= now
-        if row is newest and not ended and (current is None or row.id > current.id):
+        if row in kept:
             continue
         row.state, row.retired_at, row.sealed_key = CertificateState.RETIRED, now, None
         lift_promises(session, site, row, now=now)

@@ -167,11 +167,12 @@ def _told_of(facts: PlanFacts, swap: Interval) -> datetime | None:
 
 
 def _told(facts: PlanFacts) -> Interval | None:
-    """The window that customers were told, unless it is over or one of the two certificates ends before it does."""
+    """The window that customers were told, where it is ahead, after the old one's own, and within the time of both."""
     successor = facts.successor
     if successor is None or successor.swap is None or successor.told_at is None:
         return None
-    return successor.swap if facts.now < successor.swap.end <= _valid_until(facts) else None
+    fits = facts.serves < successor.swap.start and facts.now < successor.swap.end <= _valid_until(facts)
+    return successor.swap if fits else None
 
 
 def _best(

@@ -41,6 +41,7 @@ from reports.certificate_story import story_markdown, story_row
 from tasks.ca_following import follow
 from tasks.certificate_acts import cancel_order, intended, issue, resume_order
 from tasks.certificate_forms import CaOrderForm, IssueForm
+from tasks.certificate_pages import site_index, site_page
 from tasks.certificate_rotation import Turn, declare_emergency
 from tasks.certificate_sites import keep_sites
 from tasks.certificate_stories import certificate_story
@@ -123,38 +124,73 @@ def saturday_window(at: datetime) -> bool:
     return local.weekday() == 5 and 9 <= local.hour < 11
 
 
-@pytest.mark.clause("KS-3.8")
-def test_ks_3_8_a_year_of_ninety_days_has_no_gap_and_every_swap_was_told_a_month_ahead(
-    house: Office, server: TlsSite
-) -> None:
+def lived_through(office: Office, days: int) -> list[Certificate]:
+    """Passed day by day and in every window, never without a valid certificate; those that served."""
     day = NOW.replace(hour=3)
-    for _ in range(400):
-        pass_(house, day)
+    for _ in range(days):
+        pass_(office, day)
         if saturday_window(window := day.replace(hour=6, minute=15)):
-            pass_(house, window)
-        current = [row for row in rows(house) if row.state is CertificateState.IN_SERVICE]
+            pass_(office, window)
+        current = [row for row in rows(office) if row.state is CertificateState.IN_SERVICE]
         assert len(current) == 1
         assert current[0].not_before <= day < current[0].not_after
         day += DAY
-    made = rows(house)
-    served = [row for row in made if row.in_service_at is not None]
-    assert 6 <= len(served) <= 13
+    return sorted((row for row in rows(office) if row.in_service_at), key=lambda row: row.in_service_at or day)
+
+
+def promised(office: Office, served: list[Certificate]) -> None:
+    """Whether every swap was in its window, announced and published a calendar month before, and nothing was found."""
     for row in served[1:]:
         assert row.in_service_at is not None
         assert row.published_at is not None
         assert row.announced_at is not None
         assert saturday_window(row.in_service_at)
         assert max(row.published_at, row.announced_at) <= told_by(row.in_service_at, MOSCOW)
+    assert findings(office) == []
+    assert set(events(office, "swap")) == {"allowed: announced and published a calendar month ahead"}
+
+
+def issued_for(office: Office, days: int) -> None:
+    """The CA issues for so many days from now on."""
+    at = office.certificates_at
+    [local] = at.authority
+    changed = at.model_copy(update={"authority": (local.model_copy(update={"days": days}),)})
+    vars(office)["certificates_at"] = changed
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_a_year_of_ninety_days_has_no_gap_and_every_swap_was_told_a_month_ahead(
+    house: Office, server: TlsSite
+) -> None:
+    served = lived_through(house, 400)
+    made = rows(house)
+    assert 6 <= len(served) <= 13
+    promised(house, served)
     assert shown(server) == served[-1].fingerprint
     assert all(row.sealed_key is None for row in served[:-1]), "keys of what is retired are gone"
     told = letters(house, "certificate_coming")
     assert len(told) == 2 * len([row for row in made if row.announced_at is not None])
-    assert findings(house) == []
     with reading(house.sessions) as session:
         owed = set(session.scalars(select(Obligation.state).where(Obligation.clause == "KS-3.8")))
         assert owed <= {ObligationState.FULFILLED, ObligationState.OPEN}
-        verdicts = set(session.scalars(select(CertificateEvent.why).where(CertificateEvent.kind == "swap")))
-        assert verdicts == {"allowed: announced and published a calendar month ahead"}
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_with_47_days_the_next_is_announced_before_the_last_one_serves_and_no_promise_is_broken(
+    house: Office, server: TlsSite
+) -> None:
+    issued_for(house, 47)
+    served = lived_through(house, 200)
+    assert len(served) >= 12
+    promised(house, served)
+    assert shown(server) == served[-1].fingerprint
+    made = rows(house)
+    assert [row.replaces_id for row in made] == [None, *(row.id for row in made[:-1])]
+    assert [row.id for row in made[: len(served)]] == [row.id for row in served]
+    assert len(made) > len(served) + 1, "more than one is on its way"
+    told = letters(house, "certificate_coming")
+    assert len(told) == 2 * (len(made) - 1), "each is told of once"
+    assert events(house, "dropped") == []
 
 
 class Moody(LocalCa):
@@ -203,8 +239,27 @@ def test_the_first_certificate_of_a_host_is_shown_at_once_and_nobody_is_told(hou
     first = begun(house)
     assert shown(server) == first.fingerprint
     assert letters(house, "certificate_coming") == []
+    assert events(house, "first_swap") == [
+        "the first certificate of its site: none was shown before, so there was nothing to announce"
+    ]
     pass_(house, NOW + DAY)
     assert states(house) == [CertificateState.IN_SERVICE]
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_a_first_certificate_in_the_place_of_one_from_elsewhere_is_an_exception_on_record(
+    house: Office, server: TlsSite
+) -> None:
+    bundle = house.authority.of(SLUG)
+    server.loaded.write_text(bundle.both)
+    before = shown(server)
+    first = begun(house)
+    assert shown(server) == first.fingerprint != before
+    [why] = events(house, "first_swap")
+    assert why.startswith("an exception: ")
+    assert before in why
+    pass_(house, NOW + DAY)
+    assert len(events(house, "first_swap")) == 1
 
 
 def test_a_known_key_is_replaced_at_once_told_of_and_its_certificate_revoked(house: Office, server: TlsSite) -> None:
@@ -355,6 +410,98 @@ def test_of_two_successors_the_last_one_serves_and_the_other_never_comes_back(ho
     assert events(house, "dropped") == ["another was issued in its place"]
     assert made[2].in_service_at is not None
     assert shown(server) == next(row.fingerprint for row in made if row.state is CertificateState.IN_SERVICE)
+
+
+def two_coming(office: Office) -> datetime:
+    """Passed daily with certificates of 47 days until two are on their way; the day of it."""
+    issued_for(office, 47)
+    begun(office)
+    day = NOW.replace(hour=3)
+    while len(rows(office)) < 3:
+        day += DAY
+        pass_(office, day)
+        assert day < NOW + 40 * DAY
+    assert states(office)[1:] == [CertificateState.ANNOUNCED] * 2
+    return day
+
+
+def owed_of(office: Office, row: Certificate) -> set[ObligationState]:
+    with reading(office.sessions) as session:
+        query = select(Obligation.state).where(Obligation.subject == f"certificate {row.id} of {SLUG}")
+        return set(session.scalars(query))
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_an_emergency_takes_the_next_one_and_what_was_told_of_those_after_it_holds(
+    house: Office, server: TlsSite
+) -> None:
+    day = two_coming(house)
+    [_, following, later] = rows(house)
+    assert emergency(house, Emergency.KEY_COMPROMISE, day + MINUTE).faults == []
+    assert shown(server) == following.fingerprint
+    assert states(house) == [CertificateState.REVOKED, CertificateState.IN_SERVICE, CertificateState.ANNOUNCED]
+    assert later.swap_at is not None
+    while day + DAY < later.swap_at:
+        day += DAY
+        pass_(house, day)
+    assert rows(house)[2].swap_at == later.swap_at
+    assert all(not letter.facts["moved"] for letter in letters(house, "certificate_coming"))
+    pass_(house, later.swap_at + MINUTE)
+    assert shown(server) == later.fingerprint
+    assert events(house, "swap")[1:] == ["allowed: announced and published a calendar month ahead"]
+
+
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_with_one_that_is_overtaken_goes_what_was_to_follow_it_and_customers_hear_of_the_change(
+    house: Office,
+) -> None:
+    day = two_coming(house)
+    issue(house, IssueForm(slug=SLUG, operator="О. Петрова"), now=day)
+    with reading(house.sessions) as session:
+        site = session.scalars(select(Site.id)).one()
+    follow(house, site, worker="person", now=day, patience=timedelta(0))
+    pass_(house, day + DAY)
+    made = rows(house)
+    assert [row.state for row in made[1:3]] == [CertificateState.RETIRED] * 2
+    assert [row.sealed_key for row in made[1:3]] == [None, None]
+    assert made[3].state is CertificateState.ANNOUNCED
+    assert events(house, "dropped") == ["another was issued in its place"] * 2
+    for row in made[1:3]:
+        assert ObligationState.OPEN not in owed_of(house, row)
+    told = letters(house, "certificate_coming")
+    assert [letter.facts["moved"] for letter in told] == [False] * 4 + [True] * (len(told) - 4)
+    assert [letter.facts["fingerprint"] for letter in told[4:6]] == [made[3].fingerprint] * 2
+
+
+def test_the_one_after_a_successor_that_ended_serves_in_its_place(house: Office, server: TlsSite) -> None:
+    day = two_coming(house)
+    [first, ended, later] = rows(house)
+    assert day < ended.not_after < later.not_after
+    pass_(house, ended.not_after + MINUTE)
+    made = rows(house)
+    assert [row.state for row in made[:3]] == [
+        CertificateState.RETIRED,
+        CertificateState.RETIRED,
+        CertificateState.IN_SERVICE,
+    ]
+    assert (made[1].in_service_at, made[2].replaces_id) == (None, first.id)
+    assert shown(server) == later.fingerprint
+
+
+def test_the_public_page_and_the_dns_tell_of_all_that_come_the_next_one_first(house: Office) -> None:
+    day = two_coming(house)
+    [first, following, later] = rows(house)
+    shown_there = site_page(house, SLUG, now=day).certificates
+    assert [line.fingerprint for line in shown_there] == [
+        following.fingerprint,
+        later.fingerprint,
+        first.fingerprint,
+    ]
+    assert [line.swap_at for line in site_index(house, now=day).sites] == [following.swap_at]
+    assert story_row(certificate_story(house.sessions, SLUG, now=day))["comes"].startswith(following.fingerprint[:16])
+    with reading(house.sessions) as session:
+        told = keys_told(session, following.site_id, now=day)
+    assert set(told) == {first.key_hash, following.key_hash, later.key_hash}
 
 
 def test_the_dns_is_told_of_what_ended_when_it_was_revoked_and_when_it_is_forgotten(

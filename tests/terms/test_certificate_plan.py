@@ -566,3 +566,15 @@ def test_facts_that_make_no_sense_are_refused() -> None:
         WeekWindow(weekday=5, opens=time(9), closes=time(9), zone=BERLIN)
     with pytest.raises(ValidationError, match="not less than the least"):
         PlanTerms(margin=HOUR, least_margin=HOUR + INSTANT, work=HOUR, windows=NIGHTLY.windows)
+
+
+def test_what_was_told_does_not_hold_where_the_one_before_serves_no_earlier() -> None:
+    told = Interval(start=at("2027-02-06T09:00+03:00"), end=at("2027-02-06T11:00+03:00"))
+    made = Successor(
+        not_before=ISSUED, not_after=ISSUED + 90 * DAY, published_at=ISSUED, announced_at=ISSUED, swap=told
+    )
+    before = planned(90, serves_from=told.start - 7 * DAY, successor=made)
+    assert before.swap == told
+    moved = planned(90, serves_from=told.start, successor=made)
+    assert moved.swap.start > told.start
+    assert "the window that customers were told cannot be kept" in moved.finding

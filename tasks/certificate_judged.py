@@ -1,0 +1,74 @@
+"""Whether a swap keeps KS-3.8 goes on record before it is made; that of a first one too, with what was shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from blocks.clients.consumers import meant_for
+from blocks.clients.endpoints import look
+from blocks.errors import Refused, Transient
+from blocks.ledger import Certificate, CertificateEvent, CertificateState, Site, reading, transaction
+from blocks.office import Office
+from blocks.terms.certificate_plan import ReplacementFacts, replacement_announced
+from tasks.ca_orders import note
+from tasks.sites import COMPLEX
+
+CLAUSE, FIRST = "KS-3.8", "first_swap"
+
+
+def judge(office: Office, certificate_id: int, *, now: datetime) -> None:
+    """Write down whether putting a certificate into service keeps the promise. One in service was judged before.
+
+    A first one was announced to nobody; where servers showed a certificate already, which was not from here, that is an
+    exception, told once. Raises NotFound for a consumer that the file of certificates does not name.
+    """
+    with reading(office.sessions) as session:
+        row = session.get_one(Certificate, certificate_id)
+        site = session.get_one(Site, row.site_id)
+        told = select(CertificateEvent.id).where(CertificateEvent.certificate_id == row.id)
+        first_told = session.scalar(told.where(CertificateEvent.kind == FIRST).limit(1)) is not None
+    if row.state is CertificateState.IN_SERVICE or (row.replaces_id is None and first_told):
+        return
+    first = row.replaces_id is None
+    why = _first(_shown_before(office, site, row)) if first else _planned(row, now)
+    with transaction(office.sessions) as session:
+        note(session, site, FIRST if first else "swap", why, now=now, clause=CLAUSE, certificate=row)
+
+
+def _planned(row: Certificate, now: datetime) -> str:
+    decision = replacement_announced(
+        ReplacementFacts(
+            swap_at=row.swap_at or now,
+            published_at=row.published_at,
+            announced_at=row.announced_at,
+            emergency=row.emergency or "",
+        )
+    )
+    return f"{decision.verdict.value}: {decision.what}"
+
+
+def _first(before: list[str]) -> str:
+    if not before:
+        return "the first certificate of its site: none was shown before, so there was nothing to announce"
+    return f"an exception: {'; '.join(before)}, not from here; it is replaced without a calendar month's notice"
+
+
+def _shown_before(office: Office, site: Site, row: Certificate) -> list[str]:
+    """What servers show before the first certificate of a site; those of an active service show one in any case."""
+    found: list[str] = []
+    for name in site.consumers:
+        if name == COMPLEX:
+            found.append("the servers of an active service showed a certificate")
+            continue
+        for at in meant_for(office.certificates_at.consumer_at(name), site.names):
+            try:
+                shown = look(at)
+            except Transient:
+                continue
+            except Refused:
+                shown = "one that cannot be read"
+            if shown != row.fingerprint:
+                found.append(f"{at.host}:{at.port} showed {shown}")
+    return found
