@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -85,7 +86,8 @@ def test_ocp_p5_a_month_is_split_settled_signed_and_paid_in_the_ui(
     assert act is not None
     assert (act.income_minor, act.fee_minor, act.reward_minor) == (594_000, 118_800, 475_200)
     amount = {"amount": "4752.00", "currency": "KZT"}
-    paid = {"act": month, "reference": "PP-77", "paid_on": datetime.now(UTC).date().isoformat(), "amount": amount}
+    today = datetime.now(ZoneInfo(ASTANA)).date().isoformat()
+    paid = {"act": month, "reference": "PP-77", "paid_on": today, "amount": amount}
     done("record-payout", form={**paid, "operator": "О. Петрова"})
     act = act_of(demo, month)
     assert act is not None
