@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from blocks.ledger import OrderState
-from tasks.access_data import GENERATED, PREPARED, PROVISIONED, VERIFIED
+from tasks.access_data import CERTIFIED, GENERATED, PREPARED, PROVISIONED, VERIFIED
 from tasks.activation import ACTIVATED, EXTENDED
 from tasks.decisions import HANDED_OVER
 from tasks.fulfilment import Next, OrderView, next_step
@@ -45,10 +45,11 @@ def view(state: OrderState, **changes: object) -> OrderView:
         (view(S.PENDING), None),
         (view(S.PENDING, received_minor=101), Next.BEGIN),
         (view(S.IN_PROGRESS), Next.GENERATE_ACCESS_DATA),
-        (view(S.IN_PROGRESS, done={GENERATED}), Next.PREPARE_DOMAIN),
-        (view(S.IN_PROGRESS, done={GENERATED, PREPARED}), Next.PROVISION_ACCOUNTS),
-        (view(S.IN_PROGRESS, done={GENERATED, PREPARED, PROVISIONED}), Next.VERIFY_ACCOUNTS),
-        (view(S.IN_PROGRESS, done={GENERATED, PREPARED, PROVISIONED, VERIFIED}), Next.ACTIVATE_COMPLEX),
+        (view(S.IN_PROGRESS, done={GENERATED}), Next.OBTAIN_CERTIFICATE),
+        (view(S.IN_PROGRESS, done={GENERATED, CERTIFIED}), Next.PREPARE_DOMAIN),
+        (view(S.IN_PROGRESS, done={GENERATED, CERTIFIED, PREPARED}), Next.PROVISION_ACCOUNTS),
+        (view(S.IN_PROGRESS, done={GENERATED, CERTIFIED, PREPARED, PROVISIONED}), Next.VERIFY_ACCOUNTS),
+        (view(S.IN_PROGRESS, done={GENERATED, CERTIFIED, PREPARED, PROVISIONED, VERIFIED}), Next.ACTIVATE_COMPLEX),
         (view(S.IN_PROGRESS, done={GENERATED, PROVISIONED, ACTIVATED}), None),
         (view(S.IN_PROGRESS, done={GENERATED, PROVISIONED, ACTIVATED}, page_shown=True), Next.COMPLETE),
         (view(S.IN_PROGRESS, done={GENERATED, PROVISIONED, ACTIVATED}, page_shown=True, delivery="envelope"), None),
