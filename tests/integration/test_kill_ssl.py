@@ -104,7 +104,9 @@ def test_ssl_7_5_killed_at_every_commit_an_order_ends_the_same_with_one_of_every
     assert everything_killed(settings_for, tmp_path, str, work) > 20
 
 
-@pytest.mark.xfail(reason="one kill on PostgreSQL leaves another record than a run unharmed: not understood yet")
+@pytest.mark.xfail(
+    reason="one kill on PostgreSQL leaves another record than a run unharmed: not understood yet", strict=False
+)
 @pytest.mark.clause("SSL-5.2")
 def test_ssl_5_2_killed_at_every_commit_on_postgresql_the_money_comes_back_once(
     settings_for: Callable[..., Settings], tmp_path: Path, postgres: PostgresServer
