@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from blocks.ledger import CaOrder, CaOrderState, Site, reading
+from blocks.ledger import CaOrder, CaOrderState, reading
 from blocks.office import Office
-from tasks.ca_orders import advance
-from tasks.sites import OPEN_STATES
+from tasks.ca_orders import OPEN_STATES, advance, open_order
 
 _LEAST = timedelta(seconds=1)
 
@@ -38,5 +37,5 @@ def follow(office: Office, site_id: int, *, worker: str, now: datetime, patience
 
 def _open(office: Office, site_id: int) -> CaOrder | None:
     with reading(office.sessions) as session:
-        site = session.get_one(Site, site_id)
-        return session.scalar(select(CaOrder).where(CaOrder.open_key == site.id, CaOrder.state.in_(OPEN_STATES)))
+        order = open_order(session, site_id)
+        return order if order is not None and order.state in OPEN_STATES else None

@@ -39,7 +39,7 @@ LEASE = timedelta(minutes=10)
 _SOON, _MOST = timedelta(seconds=5), timedelta(hours=1)
 _BUSY = timedelta(seconds=2)
 ATTEMPTS = 3
-_OPEN = (CaOrderState.INTENDED, CaOrderState.PLACED)
+OPEN_STATES = (CaOrderState.INTENDED, CaOrderState.PLACED)
 AGAIN: Mapping[str, timedelta] = {
     "challenge": timedelta(hours=1),
     "dns": timedelta(minutes=15),
@@ -48,12 +48,12 @@ AGAIN: Mapping[str, timedelta] = {
     "gone": timedelta(0),
 }
 """After which refusals it is tried again by itself, and when; every other one waits for a person at once."""
-_SPENT = frozenset({"challenge", "caa", "order_expired", "gone", "ca", "csr", "certificate", "unsupported"})
-"""Refusals after which the order at the CA is of no use, or there is none: trying again is ordering anew."""
 _OVER_AT_CA = frozenset({"challenge", "caa", "order_expired", "gone"})
 """After these an order that was placed comes to nothing more; after any other refusal it still stands at the CA."""
-RETRY_TIME = timedelta(days=2)
-"""The least time that a person's retry has."""
+_SPENT = _OVER_AT_CA | {"ca", "csr", "certificate", "unsupported"}
+"""Refusals after which the order at the CA is of no use, or there is none: trying again is ordering anew."""
+ALLOWED = timedelta(days=2)
+"""How long a CA may take before a person is asked; the least time that a person's retry has."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,18 @@ def open_site(
 def order_certificate(session: Session, sealer: Sealer, site: Site, wanted: Wanted, *, now: datetime) -> CaOrder:
     """Write an order down, with a new key where the customer brings none; the site's open one where there is one."""
     one_at_a_time(session, f"site {site.slug}")
-    found = session.scalar(select(CaOrder).where(CaOrder.open_key == site.id))
-    if found is not None:
+    if (found := open_order(session, site.id)) is not None:
         return found
     order = _written(sealer, site, wanted, attempts=0, try_at=now, now=now)
     session.add(order)
     session.flush()
     note(session, site, "ordered", f"{wanted.purpose}: {', '.join(site.names)}", now=now, ca_order=order)
     return order
+
+
+def open_order(session: Session, site_id: int) -> CaOrder | None:
+    """The order of a site that has not ended: under way, or held."""
+    return session.scalar(select(CaOrder).where(CaOrder.open_key == site_id))
 
 
 def advance(office: Office, ca_order_id: int, *, worker: str, now: datetime) -> CaOrderState:
@@ -117,7 +121,6 @@ def advance(office: Office, ca_order_id: int, *, worker: str, now: datetime) -> 
     if claimed is None:
         with reading(office.sessions) as session:
             return session.get_one(CaOrder, ca_order_id).state
-    # Whoever is broken off here keeps the lease: who comes next looks for what may have been placed.
     try:
         _go_on(office, claimed, now=now)
     except Transient as error:
@@ -134,7 +137,7 @@ def advance(office: Office, ca_order_id: int, *, worker: str, now: datetime) -> 
 def due_orders(sessions: Sessions, *, now: datetime) -> list[int]:
     """The open orders whose time has come, the longest waiting first."""
     with reading(sessions) as session:
-        query = select(CaOrder.id).where(CaOrder.state.in_(_OPEN), CaOrder.try_at <= now)
+        query = select(CaOrder.id).where(CaOrder.state.in_(OPEN_STATES), CaOrder.try_at <= now)
         return list(session.scalars(query.order_by(CaOrder.try_at, CaOrder.id)))
 
 
@@ -173,7 +176,7 @@ def again(session: Session, sealer: Sealer, order: CaOrder, *, why: str, who: st
 
 
 def _time_anew(order: CaOrder, now: datetime) -> datetime:
-    return now + max(order.give_up_at - order.created_at, RETRY_TIME)
+    return now + max(order.give_up_at - order.created_at, ALLOWED)
 
 
 def _spent(order: CaOrder, site: Site) -> bool:
@@ -260,7 +263,7 @@ def _claim(sessions: Sessions, ca_order_id: int, *, worker: str, now: datetime) 
     with transaction(sessions) as session:
         free = or_(CaOrder.lease_until.is_(None), CaOrder.lease_until < now, CaOrder.lease_owner == worker)
         order = session.scalar(select(CaOrder).where(CaOrder.id == ca_order_id, free).with_for_update())
-        if order is None or order.state not in _OPEN:
+        if order is None or order.state not in OPEN_STATES:
             return None
         asked = order.lease_owner is not None or order.reason == "unknown"
         order.lease_owner, order.lease_until = worker, now + LEASE
@@ -281,7 +284,7 @@ def _release(sessions: Sessions, ca_order_id: int, *, worker: str) -> None:
 def _open(session: Session, claimed: _Claimed, *, ours: bool = True) -> CaOrder | None:
     """The order, locked; None where it ended meanwhile or, if it must be `ours`, another worker took it over."""
     order = session.get_one(CaOrder, claimed.id, with_for_update=True, populate_existing=True)
-    lost = order.state not in _OPEN or (ours and order.lease_owner != claimed.worker)
+    lost = order.state not in OPEN_STATES or (ours and order.lease_owner != claimed.worker)
     return None if lost else order
 
 

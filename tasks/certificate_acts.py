@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from blocks.errors import Refused
 from blocks.ledger import CaOrder, CaOrderState, Order, OrderState, Site, reading, transaction
 from blocks.office import Office
-from tasks.ca_orders import Wanted, again, end, note, open_site, order_certificate
+from tasks.ca_orders import ALLOWED, OPEN_STATES, Wanted, again, end, note, open_order, open_site, order_certificate
 from tasks.certificate_forms import CaOrderForm, IssueForm
 from tasks.inbox import put_event
-from tasks.order_certificate import ALLOWED
 from tasks.order_forms import EventKind
-from tasks.sites import OPEN_STATES, find_site, in_service, newest_order
+from tasks.sites import find_site, in_service, newest_order
 
 
 def intended(office: Office, form: IssueForm) -> tuple[str, tuple[str, ...], str]:
@@ -75,7 +73,7 @@ def cancel_order(office: Office, form: CaOrderForm, *, now: datetime) -> str:
     """End the open order of a site, at its CA first. Raises Refused where none is open, and as the CA does."""
     with reading(office.sessions) as session:
         site = find_site(session, form.slug)
-        order = _open(session, site)
+        order = open_order(session, site.id)
         if order is None:
             raise Refused("state", f"no order of {form.slug} is open")
     if order.url is not None:
@@ -113,7 +111,3 @@ def wake_orders(office: Office, *, now: datetime) -> list[str]:
             )
         ]
     return list(dict.fromkeys(fresh))
-
-
-def _open(session: Session, site: Site) -> CaOrder | None:
-    return session.scalar(select(CaOrder).where(CaOrder.open_key == site.id))

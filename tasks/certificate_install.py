@@ -33,9 +33,8 @@ from blocks.terms.certificates import LeafFacts
 from tasks.ca_orders import note
 from tasks.certificate_revocation import DISTRUSTED
 from tasks.complexes import complex_at, complex_of
+from tasks.sites import COMPLEX
 
-COMPLEX = "complex"
-"""The consumer of customers' domains: the complex that serves the site's order."""
 _TRIES, _PAUSE_SECONDS = 5, 0.1
 _MAY = (
     CertificateState.ISSUED,

@@ -13,9 +13,7 @@ from blocks.errors import NotFound, Refused
 from blocks.ledger import Order, Service, Site
 from blocks.office import Office
 from blocks.terms.ks_zone import Record, ServicePorts, key_places, key_record
-
-COMPLEX = "complex"
-"""The consumer that stands for the complex of a customer's domain."""
+from tasks.sites import COMPLEX
 
 
 class Place(NamedTuple):

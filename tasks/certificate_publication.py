@@ -33,7 +33,8 @@ from blocks.ledger import (
     transaction,
 )
 from blocks.office import Office
-from blocks.terms.certificate_notice import latest_announcement
+from blocks.terms.base import Deadline
+from blocks.terms.certificate_plan import told_by
 from blocks.terms.zones import ZONES
 from tasks import audience
 from tasks.ca_orders import note
@@ -199,7 +200,8 @@ def _tell(swap: _Swap, recipient: str, before: int, *, moved: bool) -> None:
     """A letter, the first one to that address or one more. Who comes when all have been told is owed no month."""
     row, obligation = swap.row, None
     if not row.emergency and swap.site.agreement == "KS" and row.announced_at is None:
-        deadline = latest_announcement(_swap_of(row), ZONES[swap.site.agreement])
+        zone = ZONES[swap.site.agreement]
+        deadline = Deadline(due=told_by(_swap_of(row), zone), zone=zone)
         obligation = open_obligation(
             swap.session,
             clause=CLAUSE,

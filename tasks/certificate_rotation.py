@@ -24,7 +24,7 @@ from blocks.office import Office
 from blocks.terms.certificate_facts import Replacement
 from blocks.terms.certificate_notice import Emergency
 from tasks.ca_following import follow
-from tasks.ca_orders import Wanted, note, order_certificate
+from tasks.ca_orders import ALLOWED, OPEN_STATES, Wanted, note, order_certificate
 from tasks.certificate_install import install
 from tasks.certificate_judged import judge
 from tasks.certificate_publication import announce, publish
@@ -32,9 +32,8 @@ from tasks.certificate_revocation import revoke_former
 from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of, plans_of
 from tasks.certificate_tlsa import keep_tlsa
 from tasks.complexes import complex_of
-from tasks.sites import COMPLEX, OPEN_STATES, drop_leftovers, ended_lately, find_site, issued_by
+from tasks.sites import COMPLEX, drop_leftovers, ended_lately, find_site, issued_by
 
-ALLOWED = timedelta(days=2)
 _PATIENCE = timedelta(seconds=20)
 _ASK_AGAIN = timedelta(days=1)
 _ORDER_AGAIN = timedelta(days=1)

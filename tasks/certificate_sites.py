@@ -7,15 +7,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import Certificate, Order, Service, ServiceState, Site, reading, transaction
+from blocks.ledger import Certificate, Order, Service, Site, reading, transaction
 from blocks.office import Office
 from blocks.terms.certificates import KeyKind
 from tasks.ca_orders import open_site
 from tasks.complexes import DELETED
 from tasks.order_certificate import open_domain
-from tasks.sites import COMING, ended_lately, retire_site
-
-_SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
+from tasks.sites import COMING, SERVED, ended_lately, retire_site
 
 
 def keep_sites(office: Office, *, now: datetime) -> list[str]:
@@ -75,7 +73,7 @@ def _of_services(office: Office, session: Session, now: datetime) -> None:
         select(Order, Service.name)
         .join(Service, Service.order_id == Order.id)
         .outerjoin(Site, Site.order_id == Order.id)
-        .where(Service.agreement == "KS", Service.state.in_(_SERVED), Site.id.is_(None))
+        .where(Service.agreement == "KS", Service.state.in_(SERVED), Site.id.is_(None))
         .where(Service.name.not_in(standing))
     )
     for order, domain in session.execute(without.order_by(Order.id)).all():

@@ -9,16 +9,15 @@ from itertools import zip_longest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.ledger import CaOrder, Certificate, CertificateEvent, Service, ServiceState, Site, reading
+from blocks.ledger import CaOrder, Certificate, CertificateEvent, Service, Site, reading
 from blocks.office import Office
 from blocks.terms.certificate_facts import PlanFacts, RenewalWindow, Replacement, Successor, ks_terms
 from blocks.terms.certificate_notice import Emergency
 from blocks.terms.certificate_plan import plan_replacement
 from blocks.terms.intervals import Interval
-from tasks.sites import coming, find_site, in_service, newest_order
+from tasks.sites import SERVED, coming, find_site, in_service, newest_order
 
 EMERGENCY = "emergency"
-_SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _used(session: Session, site: Site) -> bool:
     if site.order_id is None:
         return True
     state = session.scalar(select(Service.state).where(Service.order_id == site.order_id))
-    return state in _SERVED
+    return state in SERVED
 
 
 def site_of(office: Office, slug: str) -> SiteNow:

@@ -17,16 +17,15 @@ import dns.rdtypes.ANY.TLSA
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from blocks.clients.ca.addresses import ZoneAt
-from blocks.clients.comms.name_server import NameServer, entry
-from blocks.clients.comms.names_outside import resolver
-from blocks.errors import Refused
+from blocks.clients.ca.zones import Zones
+from blocks.clients.comms.name_server import entry
 from blocks.issued import keys_told
 from blocks.ledger import Certificate, Site, reading, transaction
 from blocks.office import Office
 from blocks.terms.ks_zone import Record
 from tasks.ca_orders import note
-from tasks.certificate_places import COMPLEX, Place, own_places
+from tasks.certificate_places import Place, own_places
+from tasks.sites import COMPLEX
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,11 @@ def keep_tlsa(office: Office, site_id: int, *, now: datetime) -> tuple[HostKeys,
 
 
 def _keep(office: Office, place: Place, wanted: Sequence[str], ours: frozenset[str]) -> HostKeys:
-    zone = zone_of(office.certificates_at.zone, place.host)
+    zones = Zones(office.certificates_at.zone, office.settings.tsig_keys)
+    zone = zones.of(place.host)
     if zone is None:
         return HostKeys(place, "", signed=False, added=0, dropped=0)
-    server = _server(office, zone)
+    server = zones.primary(zone)
     want = {entry(record).rdata: record for record in (place.record(key) for key in wanted)}
     name = place.record("").name
     have = [each for each in server.ask(name, "TLSA") if isinstance(each, dns.rdtypes.ANY.TLSA.TLSA)]
@@ -74,21 +74,6 @@ def _keep(office: Office, place: Place, wanted: Sequence[str], ours: frozenset[s
         server.change(zone.name, add=add, drop=drop)
     signed = bool(server.ask(zone.name, "DNSKEY"))
     return HostKeys(place, zone.name, signed=signed, added=len(add), dropped=len(drop))
-
-
-def zone_of(zones: Sequence[ZoneAt], host: str) -> ZoneAt | None:
-    """The zone that holds a host: of several, the one nearest to it."""
-    holding = [zone for zone in zones if host == zone.name or host.endswith(f".{zone.name}")]
-    return max(holding, key=lambda zone: len(zone.name), default=None)
-
-
-def _server(office: Office, zone: ZoneAt) -> NameServer:
-    secret = office.settings.tsig_keys.get(zone.tsig_name)
-    if secret is None:
-        raise Refused("tsig", f"DOGOVOR_TSIG_KEYS has no key {zone.tsig_name}")
-    at = resolver(zone.primary)
-    algorithm = dns.name.from_text(zone.tsig_algorithm)
-    return NameServer(at.address, at.port, zone.tsig_name, secret.get_secret_value(), algorithm)
 
 
 def _is_ours(rdata: dns.rdtypes.ANY.TLSA.TLSA, ours: frozenset[str]) -> bool:

@@ -16,13 +16,10 @@ from blocks.ledger import CaOrder, CaOrderState, CertificateEvent, Order, Site, 
 from blocks.office import Office
 from tasks.access_data import CERTIFIED, PREPARED
 from tasks.ca_following import follow
-from tasks.ca_orders import Wanted, again, open_site, order_certificate
+from tasks.ca_orders import ALLOWED, OPEN_STATES, Wanted, again, open_site, order_certificate
 from tasks.order_state import find_order
 from tasks.serving_steps import awaited, done, entered, start, waits
-from tasks.sites import COMPLEX, OPEN_STATES, coming, in_service, newest_order, put_first_in_service
-
-ALLOWED = timedelta(days=2)
-"""How long a CA may take before a person is asked."""
+from tasks.sites import COMPLEX, coming, in_service, newest_order, put_first_in_service
 
 _PATIENCE = timedelta(seconds=20)
 _LEAST = timedelta(seconds=1)

@@ -15,17 +15,18 @@ from blocks.ledger import (
     CaOrderState,
     Certificate,
     CertificateState,
-    Obligation,
-    ObligationState,
+    ServiceState,
     Site,
     one_at_a_time,
 )
 from tasks.ca_orders import end, note
+from tasks.obligations import lift
 
 COMPLEX = "complex"
 """The consumer that stands for the servers of a customer's complex."""
+SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
+"""The states of a service whose domain shows a certificate."""
 
-OPEN_STATES = (CaOrderState.INTENDED, CaOrderState.PLACED)
 COMING = (CertificateState.ISSUED, CertificateState.PUBLISHED, CertificateState.ANNOUNCED)
 """The states of what was issued and has not served yet."""
 _OVER = (CertificateState.RETIRED, CertificateState.REVOKED)
@@ -105,11 +106,7 @@ def promise_subject(site: Site, certificate: Certificate) -> str:
 
 def lift_promises(session: Session, site: Site, certificate: Certificate, *, now: datetime) -> None:
     """No notice is owed any more of a certificate that will not be put into service."""
-    owed = select(Obligation).where(
-        Obligation.subject == promise_subject(site, certificate), Obligation.state == ObligationState.OPEN
-    )
-    for each in session.scalars(owed):
-        each.state, each.fulfilled_at, each.evidence = ObligationState.LIFTED, now, "this certificate will not serve"
+    lift(session, subject=promise_subject(site, certificate), why="this certificate will not serve", now=now)
 
 
 def ended_lately(session: Session, site: Site, *, now: datetime) -> bool:

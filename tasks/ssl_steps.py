@@ -125,7 +125,7 @@ def _until(session: Session, order: Order, now: datetime) -> datetime:
     due = session.scalar(
         select(Obligation.due_at).where(Obligation.subject == order.number, Obligation.what == ssl_clocks.ISSUE)
     )
-    return max(due or now, now + ca_orders.RETRY_TIME)
+    return max(due or now, now + ca_orders.ALLOWED)
 
 
 def _applicant(session: Session, order: Order) -> dict[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from blocks.clients.ca.zones import Zones
 from blocks.clients.comms.name_server import NameServer
 from blocks.clients.comms.names import DnsNames
 from blocks.errors import Refused, Transient
@@ -19,7 +19,7 @@ from blocks.ledger import CertificateState, Order, Site, reading, transaction
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from blocks.terms.ks_zone import Record
-from tasks.certificate_tlsa import keep_tlsa, zone_of
+from tasks.certificate_tlsa import keep_tlsa
 from tests.certificates import a_certificate, change, coming, events_of, in_service, row_of
 from tests.conftest import close_office
 from tests.integration.test_comms_dns import asked
@@ -179,12 +179,12 @@ def test_the_nearest_of_several_zones_holds_a_host(office: Office) -> None:
     one = office.certificates_at.zone[0]
     zones = [one.model_copy(update={"name": name}) for name in ("own.test", SITE, f"x.{SITE}", "t.own.test")]
     for order in (zones, zones[::-1]):
-        assert [found.name for found in map(partial(zone_of, order), (SITE, f"a.{SITE}", "b.own.test")) if found] == [
+        assert [found.name for found in map(Zones(order, {}).of, (SITE, f"a.{SITE}", "b.own.test")) if found] == [
             SITE,
             SITE,
             "own.test",
         ]
-    assert zone_of(zones, "down.test") is None
+    assert Zones(zones, {}).of("down.test") is None
 
 
 def test_a_missing_or_wrong_key_is_refused_and_a_silent_server_is_tried_later(make: Callable[..., Office]) -> None:

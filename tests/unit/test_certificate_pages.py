@@ -9,8 +9,10 @@ from typing import Any
 import jinja2
 import pytest
 
-from blocks.terms.certificate_notice import Emergency, latest_announcement
+from blocks.terms.certificate_notice import Emergency
+from blocks.terms.certificate_plan import told_by
 from blocks.terms.certificate_views import CertificateShown, SiteIndex, SiteLine, SitePage
+from blocks.terms.zones import MOSCOW
 from reports.certificate_pages import certificates_json, certificates_page, index_page, missing_page
 from reports.notices import compose
 from reports.pages import style
@@ -192,4 +194,4 @@ def test_every_emergency_has_its_words() -> None:
     ],
 )
 def test_ks_3_8_the_last_moment_to_tell_is_a_calendar_month_before(swap: datetime, latest: datetime) -> None:
-    assert latest_announcement(swap).due == latest
+    assert told_by(swap, MOSCOW) == latest

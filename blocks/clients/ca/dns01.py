@@ -16,7 +16,7 @@ import dns.rdtypes.ANY.TXT
 from pydantic import SecretStr
 
 from blocks.clients.ca.addresses import ZoneAt
-from blocks.clients.comms.name_server import NameServer
+from blocks.clients.ca.zones import Zones
 from blocks.clients.comms.names_outside import Resolver, resolver
 from blocks.errors import Refused, Transient
 from blocks.terms.ks_zone import Record
@@ -59,10 +59,8 @@ class Dns01:
         home: Callable[[str], ZoneAt | None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._zones = sorted(zones, key=lambda zone: -zone.name.count("."))
-        self._keys = keys
+        self._zones = Zones(zones, keys, home)
         self._resolvers = [resolver(text) for text in resolvers]
-        self._home = home
         self._pause = pause
 
     def publish(self, proofs: Proofs, patience_s: float) -> None:
@@ -74,7 +72,7 @@ class Dns01:
         until = time.monotonic() + patience_s
         wanted = self._spots(proofs)
         for zone, at_zone in _by_zone(wanted).items():
-            primary = self._primary(zone)
+            primary = self._zones.primary(zone)
             primary.change(zone.name, add=_records(at_zone))
             spare = self._shown(zone, at_zone, {}, until)
             if spare:
@@ -84,7 +82,7 @@ class Dns01:
     def remove(self, proofs: Proofs) -> None:
         """Take these proofs away; what is not there is no error."""
         for zone, at_zone in _by_zone(self._spots(proofs)).items():
-            self._primary(zone).change(zone.name, drop=_records(at_zone))
+            self._zones.primary(zone).change(zone.name, drop=_records(at_zone))
 
     def spot(self, domain: str) -> Spot:
         """Where the proof of a domain belongs, aliases followed. Raises Refused where that is in no zone of ours."""
@@ -96,7 +94,7 @@ class Dns01:
             name = following
         else:
             raise Refused("dns", f"_acme-challenge.{domain} is an alias of an alias without end")
-        zone = self._zone(name)
+        zone = self._zones.of(name)
         if zone is None:
             raise Refused("dns", f"{name} is in no zone that takes our updates")
         return Spot(zone, name)
@@ -109,12 +107,8 @@ class Dns01:
             found[spot] = found.get(spot, frozenset()) | values
         return found
 
-    def _zone(self, name: str) -> ZoneAt | None:
-        listed = next((zone for zone in self._zones if f".{name}".endswith(f".{zone.name}")), None)
-        return listed or self._home(name)
-
     def _alias(self, name: str) -> str | None:
-        zone = self._zone(name)
+        zone = self._zones.of(name)
         servers = [resolver(zone.servers[0])] if zone is not None else self._resolvers
         if not servers:
             raise Refused("dns", f"{name} is in no zone that takes our updates, and no resolver is named to ask for it")
@@ -124,13 +118,6 @@ class Dns01:
                 target: dns.name.Name = found.target
                 return target.to_text(omit_final_dot=True).lower()
         return None
-
-    def _primary(self, zone: ZoneAt) -> NameServer:
-        if zone.tsig_name not in self._keys:
-            raise Refused("tsig", f"DOGOVOR_TSIG_KEYS has no {zone.tsig_name}")
-        at = resolver(zone.primary)
-        secret = self._keys[zone.tsig_name].get_secret_value()
-        return NameServer(at.address, at.port, zone.tsig_name, secret, dns.name.from_text(zone.tsig_algorithm))
 
     def _shown(self, zone: ZoneAt, wanted: _Values, gone: _Values, until: float) -> dict[Spot, frozenset[str]]:
         """Wait until every server shows what is wanted and nothing of what is gone; what there is too much of."""

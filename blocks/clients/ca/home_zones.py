@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
 
 from blocks.clients.ca.addresses import ZoneAt
 from blocks.clients.comms.addresses import DnsAt
 from blocks.clients.comms.names_outside import resolver
+from blocks.clients.resolving import addresses_of
 from blocks.errors import Transient
 
 
@@ -34,12 +34,7 @@ class HomeZones:
         return ZoneAt(name=name, primary=primary, tsig_name=self._at.tsig_name, servers=tuple(servers))
 
     def _addresses(self, server: str) -> list[str]:
-        asked = resolver(self._at.resolvers[0])
-        found = {rdata.to_text() for kind in ("A", "AAAA") for rdata in asked.look_up(server, kind)}
+        found = addresses_of([resolver(text) for text in self._at.resolvers], server)
         if not found:
             raise Transient(f"the name server {server} has no address")
-        return [f"{address}#{self._at.port}" for address in sorted(found, key=_old_first)]
-
-
-def _old_first(address: str) -> tuple[bool, str]:
-    return isinstance(ip_address(address), IPv6Address), address
+        return [f"{address}#{self._at.port}" for address in found]

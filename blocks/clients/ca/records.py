@@ -10,8 +10,8 @@ import dns.name
 from pydantic import SecretStr
 
 from blocks.clients.ca.addresses import ZoneAt
+from blocks.clients.ca.zones import Zones
 from blocks.clients.comms.name_server import NameServer, entry
-from blocks.clients.comms.names_outside import resolver
 from blocks.errors import Refused
 from blocks.terms.ks_zone import Record
 
@@ -56,12 +56,11 @@ class ZoneRecords:
     """See `Records`: zones that take updates (RFC 2136), each signed with the key of its name."""
 
     def __init__(self, zones: Iterable[ZoneAt], keys: Mapping[str, SecretStr]) -> None:
-        self._zones = sorted(zones, key=lambda zone: -zone.name.count("."))
-        self._keys = keys
+        self._zones = Zones(zones, keys)
 
     def ours(self, name: str) -> bool:
         """See Records.ours."""
-        return self._zone(name) is not None
+        return self._zones.of(name) is not None
 
     def publish(self, proof: Proof) -> None:
         """See Records.publish."""
@@ -73,18 +72,11 @@ class ZoneRecords:
         zone, server = self._server(proof.name)
         server.change(zone, drop=[_record(proof)])
 
-    def _zone(self, name: str) -> ZoneAt | None:
-        return next((zone for zone in self._zones if f".{name.lower()}".endswith(f".{zone.name}")), None)
-
     def _server(self, name: str) -> tuple[str, NameServer]:
-        zone = self._zone(name)
+        zone = self._zones.of(name)
         if zone is None:
             raise Refused("dns", f"{name} is in no zone that takes our updates")
-        if zone.tsig_name not in self._keys:
-            raise Refused("tsig", f"DOGOVOR_TSIG_KEYS has no {zone.tsig_name}")
-        at, secret = resolver(zone.primary), self._keys[zone.tsig_name].get_secret_value()
-        algorithm = dns.name.from_text(zone.tsig_algorithm)
-        return zone.name, NameServer(at.address, at.port, zone.tsig_name, secret, algorithm)
+        return zone.name, self._zones.primary(zone)
 
 
 def _record(proof: Proof) -> Record:
