@@ -204,11 +204,10 @@ def hand_over(office: Office, number: str, *, now: datetime) -> None:
 
 def _certificate(session: Session, order: Order) -> Certificate:
     query = select(Certificate).join(Site, Site.id == Certificate.site_id).where(Site.order_id == order.id)
-    return session.scalars(query.order_by(Certificate.id.desc())).first() or _none(order)
-
-
-def _none(order: Order) -> Certificate:
-    raise Refused("certificate", f"nothing was issued for {order.number}")
+    found = session.scalars(query.order_by(Certificate.id.desc())).first()
+    if found is None:
+        raise Refused("certificate", f"nothing was issued for {order.number}")
+    return found
 
 
 def tell_refusal(office: Office, number: str, *, now: datetime) -> None:

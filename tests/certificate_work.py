@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from blocks.clients.certificates import Bundle
 from blocks.ledger import Certificate, CertificateEvent, CertificateState, Site, reading, transaction
 from blocks.office import Office
 from tasks.ca_orders import Wanted, advance, open_site, order_certificate
@@ -72,3 +73,11 @@ def events(office: Office, *kinds: str) -> list[tuple[str, str]]:
     query = select(CertificateEvent.kind, CertificateEvent.why).where(CertificateEvent.kind.in_(kinds))
     with reading(office.sessions) as session:
         return [(kind, why) for kind, why in session.execute(query.order_by(CertificateEvent.id))]
+
+
+def standing_in(directory: Path, slug: str = SLUG) -> Bundle | None:
+    """What the link of a site in a directory of certificates points to; None where there is none."""
+    place = directory / slug
+    if not place.is_symlink():
+        return None
+    return Bundle(chain=(place / "fullchain.pem").read_text(), key=(place / "privkey.pem").read_text())

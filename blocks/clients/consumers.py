@@ -46,12 +46,6 @@ class Consumer(Protocol):
     def install(self, slug: str, bundle: Bundle) -> None:
         """Put a site's certificate where the server reads it, and have it read."""
 
-    def put_back(self, slug: str, bundle: Bundle) -> None:
-        """Put the certificate of before there again, and have it read."""
-
-    def current(self, slug: str) -> Bundle | None:
-        """What stands there now; None where nothing does, or nobody can tell."""
-
     def prove(self, slug: str, names: Sequence[str], fingerprint: str) -> tuple[Seen, ...]:
         """What each endpoint shows that is asked by one of these names, once all show this one or the time is over.
 
@@ -82,19 +76,6 @@ class DirectoryConsumer:
                 self._point(slug, f".versions/{slug}/{fingerprint}")
                 _forget(versions, fingerprint)
         self._reload()
-
-    def put_back(self, slug: str, bundle: Bundle) -> None:
-        """See Consumer.put_back."""
-        self.install(slug, bundle)
-
-    def current(self, slug: str) -> Bundle | None:
-        """See Consumer.current."""
-        place = self._at.directory / _checked(slug)
-        if not place.is_symlink():
-            return None
-        with self._writing():
-            place = place.resolve(strict=True)
-            return Bundle(chain=(place / "fullchain.pem").read_text(), key=(place / "privkey.pem").read_text())
 
     def prove(self, slug: str, names: Sequence[str], fingerprint: str) -> tuple[Seen, ...]:
         """See Consumer.prove."""
@@ -166,15 +147,6 @@ class ComplexConsumer:
     def install(self, slug: str, bundle: Bundle) -> None:
         """See Consumer.install. The slug is the domain."""
         self._complex.install_certificate(slug, bundle)
-
-    def put_back(self, slug: str, bundle: Bundle) -> None:
-        """See Consumer.put_back."""
-        self._complex.install_certificate(slug, bundle)
-
-    def current(self, slug: str) -> Bundle | None:
-        """See Consumer.current. Servers do not give keys back."""
-        del slug
-        return None
 
     def prove(self, slug: str, names: Sequence[str], fingerprint: str) -> tuple[Seen, ...]:
         """See Consumer.prove. XMPP shows the domain's own, SIP mostly, mail that of its host."""

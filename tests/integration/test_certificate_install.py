@@ -22,7 +22,16 @@ from blocks.ledger import Certificate, CertificateState, Site, reading, transact
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tasks.certificate_install import install
-from tests.certificate_work import SLUG, certificates_file, consumer_text, events, fingerprint_of, in_service, issue
+from tests.certificate_work import (
+    SLUG,
+    certificates_file,
+    consumer_text,
+    events,
+    fingerprint_of,
+    in_service,
+    issue,
+    standing_in,
+)
 from tests.complexes import Servers
 from tests.conftest import close_office
 from tests.servers.tls_site import TlsSite, tls_site
@@ -124,7 +133,7 @@ def test_where_one_server_does_not_show_it_all_get_the_one_of_before(
     assert in_service(office) == [old]
     for name in TWO:
         [standing] = [consumer for consumer in office.certificates_at.consumer if consumer.name == name]
-        bundle = DirectoryConsumer(standing).current(SLUG)
+        bundle = standing_in(standing.directory)
         assert bundle is not None
         assert facts_of(bundle.chain).fingerprint == fingerprint_of(office, old)
     assert [kind for kind, _ in events(office, "install_failed")] == ["install_failed"]
@@ -313,6 +322,6 @@ def test_a_complex_gets_the_certificate_it_is_given_and_not_the_one_in_service()
     consumer = ComplexConsumer(serving, None)
     consumer.install("d.test", Bundle(chain="new", key="k"))
     assert serving.bundles["d.test"].chain == "new"
-    consumer.put_back("d.test", Bundle(chain="old", key="k"))
+    consumer.install("d.test", Bundle(chain="old", key="k"))
     assert serving.bundles["d.test"].chain == "old"
     assert consumer.prove("d.test", ("d.test",), "f") == ()

@@ -19,6 +19,7 @@ from blocks.clients.certificates import Bundle, LocalAuthority
 from blocks.clients.consumers import DirectoryConsumer
 from blocks.errors import Refused, Transient
 from blocks.terms.certificates import KeyKind
+from tests.certificate_work import standing_in
 from tests.servers.processes import clean_environment, free_port, running, server_directory, wait_tcp
 from tests.servers.requirements import require, require_root
 from tests.work import NOW
@@ -115,9 +116,9 @@ def test_the_last_two_certificates_stay_and_keys_of_older_ones_are_overwritten(
         assert set(held.read()) <= {0}
     kept = {path.name for path in (directory / ".versions" / SLUG).iterdir() if path.is_dir()}
     assert kept == {facts_of(bundle.chain).fingerprint for bundle in bundles[2:]}
-    assert shown.current(SLUG) == bundles[3]
-    shown.put_back(SLUG, bundles[2])
-    assert shown.current(SLUG) == bundles[2]
+    assert standing_in(directory) == bundles[3]
+    shown.install(SLUG, bundles[2])
+    assert standing_in(directory) == bundles[2]
 
 
 def test_what_a_killed_process_left_to_be_erased_is_erased_by_the_next(
@@ -165,7 +166,7 @@ def test_what_somebody_else_put_there_is_left_alone(directory: Path, authority: 
     with pytest.raises(Refused, match="somebody else's"):
         consumer(directory).install(SLUG, made(authority))
     assert (directory / SLUG / "privkey.pem").read_text() == "theirs"
-    assert consumer(directory).current(SLUG) is None
+    assert standing_in(directory) is None
 
 
 @pytest.mark.parametrize("slug", ["..", "../x", "a/b", "", ".versions"])
