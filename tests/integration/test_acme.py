@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
@@ -12,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from blocks.clients.ca.acme_ca import AcmeCa
-from blocks.clients.ca.dns01 import Dns01
+from blocks.clients.ca.dns01 import AtSpots, Dns01, Proofs
 from blocks.clients.ca.pem import facts_of, leaf_of, new_key
 from blocks.clients.ca.protocol import OrderState
 from blocks.errors import OutcomeUnknown, Refused, Transient
@@ -29,8 +28,8 @@ RATE = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many ne
 class Wrong(Dns01):
     """It shows another proof than the one that is asked for."""
 
-    def publish(self, proofs: Mapping[str, frozenset[str]], patience_s: float) -> None:
-        super().publish({name: frozenset({"x" * 43}) for name in proofs}, patience_s)
+    def publish(self, proofs: Proofs, patience_s: float) -> AtSpots:
+        return super().publish({name: frozenset({"x" * 43}) for name in proofs}, patience_s)
 
 
 def test_every_order_goes_through_where_a_quarter_of_good_nonces_is_refused(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable
 
 import pytest
 from pydantic import SecretStr
 
 from blocks.clients.ca.addresses import ZoneAt
 from blocks.clients.ca.caa import Caa, Issuer, Property, refuse
-from blocks.clients.ca.dns01 import MOST_VALUES, Dns01
+from blocks.clients.ca.dns01 import MOST_VALUES, AtSpots, Dns01, Proofs
 from blocks.clients.ca.pem import facts_of
 from blocks.clients.comms import names_outside
 from blocks.clients.comms.name_server import NameServer
@@ -47,9 +48,9 @@ def test_proofs_are_shown_by_every_server_of_their_zone_and_taken_away(acme_dns:
     shown = proofs(acme_dns, acme_dns.zone("example.test", acme_dns.server, acme_dns.second))
     shown.publish({name: values(A, B)}, PATIENCE_S)
     assert acme_dns.texts(f"_acme-challenge.{name}") == {A, B}
-    shown.publish({name: values(A, B)}, PATIENCE_S)
-    shown.remove({name: values(A, B)})
-    shown.remove({name: values(A, B)})
+    placed = shown.publish({name: values(A, B)}, PATIENCE_S)
+    shown.remove(placed)
+    shown.remove(placed)
     assert acme_dns.texts(f"_acme-challenge.{name}") == set()
 
 
@@ -181,18 +182,18 @@ def test_a_name_server_that_is_away_at_the_end_keeps_no_certificate_back(
     pebble: PebbleServer, acme_dns: AcmeDns, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Away(Dns01):
-        def remove(self, proofs: Mapping[str, frozenset[str]]) -> None:
-            raise Transient(f"the name server is away: {sorted(proofs)}")
+        def remove(self, placed: AtSpots) -> None:
+            raise Transient(f"the name server is away: {[spot.name for spot in placed]}")
 
     name = name_below()
     ca = acme_ca(pebble.at, acme_dns, dns01=Away([acme_dns.zone()], acme_dns.keys, []))
     assert issued(ca, request(name))
-    assert f"proofs of {name} stay in the DNS: the name server is away: ['{name}']" in caplog.text
+    assert f"proofs of {name} stay in the DNS: the name server is away: ['_acme-challenge.{name}']" in caplog.text
 
 
 def test_a_cancelled_orders_proofs_are_taken_away(pebble: PebbleServer, acme_dns: AcmeDns) -> None:
     class Slow(Dns01):
-        def publish(self, proofs: Mapping[str, frozenset[str]], patience_s: float) -> None:
+        def publish(self, proofs: Proofs, patience_s: float) -> AtSpots:
             super().publish(proofs, patience_s)
             raise Transient("a server does not show it yet")
 
@@ -233,6 +234,7 @@ def test_caa_that_allows_us(name: str, found: list[tuple[str, str]]) -> None:
         ("x.test", [(0, "issue", "xca.example")]),
         ("x.test", [(0, "issue", "ca.example; validationmethods=http-01")]),
         ("x.test", [(0, "issue", "ca.example; accounturi=https://ca.example/acct/2")]),
+        ("x.test", [(0, "issue", f"ca.example; accounturi=https://ca.example/acct/2; accounturi={ACCOUNT}")]),
         ("x.test", [(0, "issue", "ca.example"), (128, "unheard", "of")]),
         ("*.x.test", [(0, "issue", "ca.example"), (0, "issuewild", ";")]),
         ("*.x.test", [(0, "issue", "other.example")]),
@@ -266,6 +268,17 @@ def test_caa_is_read_through_aliases(acme_dns: AcmeDns) -> None:
 def test_caa_that_nobody_can_tell_is_transient(acme_dns: AcmeDns) -> None:
     with pytest.raises(Transient, match=r"shop\.broken\.test"):
         Caa([acme_dns.server]).check(["shop.broken.test"], US)
+
+
+def test_caa_that_changed_is_read_again_two_seconds_later(acme_dns: AcmeDns, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, asked = name_below(), Caa([acme_dns.server])
+    asked.check([name], US)
+    acme_dns.add("example.test", caa(name, ";"))
+    asked.check([name], US)
+    later = time.monotonic() + 2.1
+    monkeypatch.setattr("blocks.clients.ca.caa.time.monotonic", lambda: later)
+    with pytest.raises(Refused):
+        asked.check([name], US)
 
 
 def test_a_resolver_that_is_away_is_passed_over_for_all_that_is_left_to_ask(

@@ -457,12 +457,12 @@ def test_a_customers_domain_is_proven_to_a_ca_where_its_names_stand(dns_servers:
     home = HomeZones(dns_servers.at, lambda held: held == domain)
     keys = {dns_servers.at.tsig_name: SecretStr(dns_servers.dns.update_key)}
     dns01 = Dns01((), keys, dns_servers.at.resolvers, home=home)
-    dns01.publish({domain: PROOFS}, ENOUGH_S)
+    placed = dns01.publish({domain: PROOFS}, ENOUGH_S)
     challenge = f"_acme-challenge.{domain}"
     assert asked(dns_servers, challenge, "TXT") == {f'"{proof}"' for proof in PROOFS}
     names.publish(domain)
     assert asked(dns_servers, challenge, "TXT") == {f'"{proof}"' for proof in PROOFS}, "the names leave proofs alone"
-    dns01.remove({domain: PROOFS})
+    dns01.remove(placed)
     assert asked(dns_servers, challenge, "TXT") == set()
 
 

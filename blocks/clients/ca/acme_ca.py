@@ -19,7 +19,7 @@ from blocks.clients.ca.acme_objects import DNS_01, OVER, Authorization, Order, O
 from blocks.clients.ca.acme_wire import Broken, Problematic, Said, Unanswered, reason_of
 from blocks.clients.ca.addresses import AuthorityAt
 from blocks.clients.ca.caa import Caa, Issuer
-from blocks.clients.ca.dns01 import Dns01
+from blocks.clients.ca.dns01 import AtSpots, Dns01, Proofs
 from blocks.clients.ca.pem import leaf_of, names_asked
 from blocks.clients.ca.protocol import Advice, OrderState, Placed, Request
 from blocks.errors import DogovorError, OutcomeUnknown, Refused, Transient
@@ -30,7 +30,6 @@ _MOST_PAGES = _MOST_LOOKED_AT = 50
 _FRESH_S = 2.0
 _SAID_OF_ORDERS = frozenset({"caa", "identifier", "csr"})
 _NOT_OURS = frozenset({"orderNotReady", "unauthorized", "malformed"})
-_Proofs = dict[str, frozenset[str]]
 _LOG = logging.getLogger(__name__)
 
 
@@ -97,22 +96,22 @@ class AcmeCa:
     def advance(self, url: str, request: Request, *, now: datetime) -> Placed:
         """See Authority.advance. Waits for the CA as long as it takes, or as long as the budget lasts."""
         until, wait = time.monotonic() + self._budget_s, _FIRST_POLL_S
-        proofs: _Proofs | None = None
-        finalized = False
+        put: AtSpots | None = None
+        proven = finalized = False
         said = self._seen(url)
         while True:
             order = said.read(Order)
             if order.state is OrderState.VALID:
                 self._keep(url, said)
-                self._clean(order, proofs)
+                self._clean(order, put)
                 return _placed(url, order)
             if order.state is OrderState.INVALID:
-                return self._judged(url, order, now)
+                return self._judged(url, order, now, put)
             if order.state is OrderState.READY and not finalized and (taken := self._finalize(order, request.csr)):
                 said, finalized = taken, True
                 continue
-            if order.state is OrderState.PENDING and proofs is None:
-                proofs = self._prove(order, until - time.monotonic())
+            if order.state is OrderState.PENDING and not proven:
+                put, proven = self._prove(order, until - time.monotonic()), True
             else:
                 wait = self._waited(said, wait, until)
                 if not wait:
@@ -220,21 +219,24 @@ class AcmeCa:
         with self._one_by_one:
             return [self._account.post(url).read(Authorization) for url in order.authorizations]
 
-    def _prove(self, order: Order, patience_s: float) -> _Proofs:
-        """Answer the challenges that are open, once the DNS shows what they ask for; all that the order ever needs."""
+    def _prove(self, order: Order, patience_s: float) -> AtSpots | None:
+        """Answer the challenges that are open, once the DNS shows what they ask for.
+
+        Where the order's proofs stand; None where some may stand from before.
+        """
         found = self._authorizations(order)
         pending = [each for each in found if each.status == "pending"]
         for each in pending:
             if each.dns is None:
                 raise Refused("unsupported", f"{self.name} does not let {each.identifier.value} be proven in the DNS")
-        self._dns.publish(self._proofs(pending), patience_s)
+        put = self._dns.publish(self._proofs(pending), patience_s)
         for each in pending:
             if each.dns is not None and each.dns.status == "pending":
                 self._account.post(each.dns.url, {})
-        return self._proofs(found)
+        return put if pending == found else None
 
-    def _proofs(self, found: Sequence[Authorization]) -> _Proofs:
-        proofs: _Proofs = {}
+    def _proofs(self, found: Sequence[Authorization]) -> Proofs:
+        proofs: dict[str, frozenset[str]] = {}
         for each in found:
             if each.dns is not None and each.dns.token:
                 value = self._account.key.proof(each.dns.token)
@@ -266,10 +268,10 @@ class AcmeCa:
         self._pause(wait)
         return min(wait * _GROWTH, _LONGEST_POLL_S)
 
-    def _judged(self, url: str, order: Order, now: datetime) -> Placed:
+    def _judged(self, url: str, order: Order, now: datetime, put: AtSpots | None) -> Placed:
         """An INVALID order: what did not work out is raised, what the CA decided is returned."""
         found = self._authorizations(order)
-        self._clean(order, self._proofs(found))
+        self._clean(order, put)
         failed = {
             each.identifier.value: way.error for each in found for way in each.challenges if way.error is not None
         }
@@ -284,10 +286,12 @@ class AcmeCa:
             raise Refused("order_expired", f"{self.name} kept the order {url} no longer")
         return _placed(url, order)
 
-    def _clean(self, order: Order, proofs: _Proofs | None = None) -> None:
+    def _clean(self, order: Order, put: AtSpots | None = None) -> None:
         """Take an order's proofs away. Where that fails they stay, few at a name: it keeps no certificate back."""
         try:
-            self._dns.remove(self._proofs(self._authorizations(order)) if proofs is None else proofs)
+            if put is None:
+                put = self._dns.spots(self._proofs(self._authorizations(order)))
+            self._dns.remove(put)
         except DogovorError as error:
             names = ", ".join(each.value for each in order.identifiers)
             _LOG.warning("proofs of %s stay in the DNS: %s", names, error)

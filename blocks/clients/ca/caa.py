@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import dns.rdtypes.ANY.CAA
 from blocks.clients.comms.names_outside import Resolver, resolver
 from blocks.errors import Refused, Transient
 
+_FRESH_S = 2.0
 _CRITICAL = 128
 _UNDERSTOOD = frozenset({"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"})
 _ANSWERED = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
@@ -35,10 +37,14 @@ class Property(NamedTuple):
 
 
 class Caa:
-    """The resolvers that are asked; the first that answers is believed. Raises Transient where none does."""
+    """The resolvers that are asked; the first that answers is believed. Raises Transient where none does.
+
+    For any number of threads. What was learned holds for two seconds: orders that go out together ask once.
+    """
 
     def __init__(self, resolvers: Sequence[str]) -> None:
         self._resolvers = [resolver(text) for text in resolvers]
+        self._asked = _Asked(self._resolvers)
 
     def check(self, names: Iterable[str], issuer: Issuer) -> None:
         """Raise Refused `caa` where the DNS forbids this issuer for one of the names; nothing said means allowed.
@@ -47,17 +53,21 @@ class Caa:
         """
         if not self._resolvers:
             return
-        asked = _Asked(list(self._resolvers))
+        if time.monotonic() - self._asked.since > _FRESH_S:
+            self._asked = _Asked(self._resolvers)
+        asked = self._asked
         for name in names:
             where, found = asked.relevant(name.removeprefix("*."))
             refuse(name, where, found, issuer)
 
 
 class _Asked:
-    """What was learned in one check: which names have which records, and which resolvers are away."""
+    """What was learned since a moment: which names have which records, and which resolver answers."""
 
-    def __init__(self, resolvers: list[Resolver]) -> None:
+    def __init__(self, resolvers: Sequence[Resolver]) -> None:
+        self.since = time.monotonic()
         self._resolvers = resolvers
+        self._first = 0
         self._known: dict[str, list[Property]] = {}
 
     def relevant(self, domain: str) -> tuple[str, list[Property]]:
@@ -65,24 +75,27 @@ class _Asked:
         labels = domain.split(".")
         for depth in range(len(labels)):
             at = ".".join(labels[depth:])
-            if at not in self._known:
-                self._known[at] = self._at(at)
-            if self._known[at]:
-                return at, self._known[at]
+            found = self._known.get(at)
+            if found is None:
+                found = self._known[at] = self._at(at)
+            if found:
+                return at, found
         return domain, []
 
     def _at(self, name: str) -> list[Property]:
-        why = ""
-        for _ in range(len(self._resolvers)):
-            server = self._resolvers[0]
+        why, start = "", self._first
+        for step in range(len(self._resolvers)):
+            index = (start + step) % len(self._resolvers)
+            server = self._resolvers[index]
             try:
                 said = server.answer(name, "CAA", recursive=True, signed=False)
-                if said.rcode() in _ANSWERED:
-                    return _properties(said)
-                why = f"{server.address} answers {dns.rcode.to_text(said.rcode())}"
             except Transient as error:
                 why = str(error)
-            self._resolvers.append(self._resolvers.pop(0))
+                continue
+            if said.rcode() in _ANSWERED:
+                self._first = index
+                return _properties(said)
+            why = f"{server.address} answers {dns.rcode.to_text(said.rcode())}"
         raise Transient(f"who may issue for {name} (CAA) is not known: {why}")
 
 
@@ -102,7 +115,10 @@ def _permits(value: str, issuer: Issuer) -> bool:
     domain, *parameters = (part.strip() for part in value.split(";"))
     if domain.lower().rstrip(".") not in issuer.names:
         return False
-    demands = dict(part.partition("=")[::2] for part in parameters if part)
+    said = [part.partition("=")[::2] for part in parameters if part]
+    demands = dict(said)
+    if len(demands) < len(said):
+        return False  # a parameter given twice cannot be satisfied
     methods = demands.get("validationmethods")
     return (methods is None or issuer.method in methods.split(",")) and (
         demands.get("accounturi", issuer.account) == issuer.account

@@ -40,7 +40,8 @@ class Spot(NamedTuple):
     name: str
 
 
-_Values = Mapping[Spot, frozenset[str]]
+AtSpots = Mapping[Spot, frozenset[str]]
+"""By spot: the values that stand there, or are to."""
 
 
 class Dns01:
@@ -63,14 +64,14 @@ class Dns01:
         self._resolvers = [resolver(text) for text in resolvers]
         self._pause = pause
 
-    def publish(self, proofs: Proofs, patience_s: float) -> None:
-        """Put proofs where they belong, and return once every name server of their zones shows them.
+    def publish(self, proofs: Proofs, patience_s: float) -> AtSpots:
+        """Put proofs where they belong, and return where that is once every name server of their zones shows them.
 
         Proofs of others at the same name stay as long as all are few; beyond that they are what broken runs left.
         Raises Transient that names the server which does not show a proof after `patience_s`.
         """
         until = time.monotonic() + patience_s
-        wanted = self._spots(proofs)
+        wanted = self.spots(proofs)
         for zone, at_zone in _by_zone(wanted).items():
             primary = self._zones.primary(zone)
             primary.change(zone.name, add=_records(at_zone))
@@ -78,11 +79,20 @@ class Dns01:
             if spare:
                 primary.change(zone.name, drop=_records(spare))
                 self._shown(zone, at_zone, spare, until)
+        return wanted
 
-    def remove(self, proofs: Proofs) -> None:
-        """Take these proofs away; what is not there is no error."""
-        for zone, at_zone in _by_zone(self._spots(proofs)).items():
+    def remove(self, placed: AtSpots) -> None:
+        """Take proofs away from where they were put; what is not there is no error."""
+        for zone, at_zone in _by_zone(placed).items():
             self._zones.primary(zone).change(zone.name, drop=_records(at_zone))
+
+    def spots(self, proofs: Proofs) -> AtSpots:
+        """Where proofs belong, by spot, since several domains may be delegated to one name."""
+        found: dict[Spot, frozenset[str]] = {}
+        for domain, values in proofs.items():
+            spot = self.spot(domain)
+            found[spot] = found.get(spot, frozenset()) | values
+        return found
 
     def spot(self, domain: str) -> Spot:
         """Where the proof of a domain belongs, aliases followed. Raises Refused where that is in no zone of ours."""
@@ -99,14 +109,6 @@ class Dns01:
             raise Refused("dns", f"{name} is in no zone that takes our updates")
         return Spot(zone, name)
 
-    def _spots(self, proofs: Proofs) -> dict[Spot, frozenset[str]]:
-        """By spot, since several domains may be delegated to one name."""
-        found: dict[Spot, frozenset[str]] = {}
-        for domain, values in proofs.items():
-            spot = self.spot(domain)
-            found[spot] = found.get(spot, frozenset()) | values
-        return found
-
     def _alias(self, name: str) -> str | None:
         zone = self._zones.of(name)
         servers = [resolver(zone.servers[0])] if zone is not None else self._resolvers
@@ -119,7 +121,7 @@ class Dns01:
                 return target.to_text(omit_final_dot=True).lower()
         return None
 
-    def _shown(self, zone: ZoneAt, wanted: _Values, gone: _Values, until: float) -> dict[Spot, frozenset[str]]:
+    def _shown(self, zone: ZoneAt, wanted: AtSpots, gone: AtSpots, until: float) -> dict[Spot, frozenset[str]]:
         """Wait until every server shows what is wanted and nothing of what is gone; what there is too much of."""
         spare: dict[Spot, frozenset[str]] = {}
         for server in zone.servers:
@@ -144,7 +146,7 @@ class Dns01:
             wait = min(wait * 1.5, _LONGEST_LOOK_S)
 
 
-def _by_zone(spots: _Values) -> dict[ZoneAt, dict[Spot, frozenset[str]]]:
+def _by_zone(spots: AtSpots) -> dict[ZoneAt, dict[Spot, frozenset[str]]]:
     found: defaultdict[ZoneAt, dict[Spot, frozenset[str]]] = defaultdict(dict)
     for spot, values in spots.items():
         found[spot.zone][spot] = values
@@ -168,7 +170,7 @@ def _first(servers: Iterable[Resolver], name: str, *, recursive: bool) -> list[d
     raise away or Transient(f"nobody says where {name} is")
 
 
-def _records(wanted: _Values) -> list[Record]:
+def _records(wanted: AtSpots) -> list[Record]:
     return [Record(spot.name, _TTL, "TXT", f'"{text}"') for spot, values in wanted.items() for text in sorted(values)]
 
 
