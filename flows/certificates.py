@@ -18,8 +18,9 @@ from flows.rotating import rotate_all, turn_site
 from reports.certificate_story import story_markdown, story_row
 from reports.format import moscow
 from tasks import ssl_orders
+from tasks.ca_advance import advance
 from tasks.ca_following import follow
-from tasks.ca_orders import advance, due_orders
+from tasks.ca_orders import due_orders
 from tasks.certificate_acts import cancel_order, intended, issue, resume_order, wake_orders
 from tasks.certificate_forms import CaOrderForm, EmergencyForm, IssueForm
 from tasks.certificate_rotation import declare_emergency

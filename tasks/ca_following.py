@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from blocks.ledger import CaOrder, CaOrderState, reading
 from blocks.office import Office
-from tasks.ca_orders import OPEN_STATES, advance, open_order
+from tasks.ca_advance import advance
+from tasks.ca_orders import OPEN_STATES, open_order
 
 _LEAST = timedelta(seconds=1)
 

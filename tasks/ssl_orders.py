@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from blocks.ledger import CaOrder, CaOrderState, Order, OrderState, Site, reading, transaction
 from blocks.office import Office
-from tasks import ca_orders, ssl_clocks
+from tasks import ca_advance, ca_orders, ssl_clocks
 from tasks.accounts import charged
 from tasks.going_on import take_up_again
 from tasks.order_state import is_done, transition
@@ -44,7 +44,7 @@ def follow(office: Office, *, now: datetime) -> int:
 def _advance(office: Office, ca_order: int, now: datetime) -> None:
     """Each watch is a worker of its own: two at once do not ask for the same order."""
     try:
-        ca_orders.advance(office, ca_order, worker=f"follow {uuid4().hex}", now=now)
+        ca_advance.advance(office, ca_order, worker=f"follow {uuid4().hex}", now=now)
     except Exception:
         log.exception("order %s at its CA was not advanced", ca_order)
 

@@ -30,7 +30,7 @@ from blocks.terms.deadlines import in_calendar_months
 from blocks.terms.money import Money
 from blocks.terms.ssl_prices import PRODUCTS
 from blocks.terms.zones import MINSK
-from tasks import ca_orders, ssl_clocks
+from tasks import ca_advance, ca_orders, ssl_clocks
 from tasks.accounts import charged, enter
 from tasks.documents import file_document
 from tasks.notices import queue_notice
@@ -94,7 +94,7 @@ def order_at_ca(office: Office, number: str, *, now: datetime) -> None:
         note(session, order, kind="certificate.ordered", why=evidence, now=now, clause="SSL-4.4")
         mark_done(session, order, ORDERED, result=evidence, now=now)
         ca_order = placed.id
-    ca_orders.advance(office, ca_order, worker=number, now=now)
+    ca_advance.advance(office, ca_order, worker=number, now=now)
 
 
 def place(office: Office, session: Session, order: Order, authority: str, *, now: datetime) -> CaOrder:

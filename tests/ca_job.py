@@ -13,7 +13,7 @@ import requests
 from blocks.clients.ca import acme_ca, dns01
 from blocks.office import open_office
 from blocks.settings import Settings
-from tasks.ca_orders import advance
+from tasks.ca_advance import advance
 
 PRELOADED = (acme_ca, dns01)
 """What an office loads when it opens such a CA: once in the fork server, not in every child."""

@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from blocks.ledger import CaOrderState, Certificate, CertificateEvent, CertificateState, Site, reading, transaction
 from blocks.office import Office
-from tasks.ca_orders import Wanted, advance, open_site, order_certificate
+from tasks.ca_advance import advance
+from tasks.ca_orders import Wanted, open_site, order_certificate
 from tests.gateway_server import gateway
 from tests.work import NOW
 

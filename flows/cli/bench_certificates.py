@@ -28,7 +28,8 @@ from blocks.errors import Refused, Transient
 from blocks.ledger import CaOrderState, transaction
 from blocks.office import Office
 from blocks.terms.certificates import KeyKind
-from tasks.ca_orders import Wanted, advance, open_site, order_certificate
+from tasks.ca_advance import advance
+from tasks.ca_orders import Wanted, open_site, order_certificate
 
 _PEER_SECONDS = 300
 _TRIES = 30

@@ -29,7 +29,8 @@ from blocks.ledger import (
 )
 from blocks.office import Office
 from tasks import ssl_orders
-from tasks.ca_orders import Wanted, advance, again, due_orders, open_site, order_certificate
+from tasks.ca_advance import advance
+from tasks.ca_orders import Wanted, again, due_orders, open_site, order_certificate
 from tasks.sites import retire_site
 from tests.work import NOW
 
@@ -261,7 +262,7 @@ def test_an_address_that_could_not_be_written_down_is_looked_for(
             monkeypatch.undo()
             raise Transient("the ledger was away for a moment")
 
-        monkeypatch.setattr("tasks.ca_orders.transaction", away)
+        monkeypatch.setattr("tasks.ca_advance.transaction", away)
 
     ca = Interrupting(office, gone)
     assert advance(office, order, worker="a", now=NOW) is CaOrderState.INTENDED

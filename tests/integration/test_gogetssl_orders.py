@@ -14,7 +14,8 @@ from blocks.ledger import CaOrder, CaOrderState, Certificate, reading, transacti
 from blocks.office import Office, open_office
 from blocks.settings import Settings
 from blocks.terms.certificates import KeyKind
-from tasks.ca_orders import Wanted, advance, again, open_site, order_certificate
+from tasks.ca_advance import advance
+from tasks.ca_orders import Wanted, again, open_site, order_certificate
 from tests.reseller import PASSWORD, PERSON, USER, Reseller, reseller
 from tests.work import NOW
 

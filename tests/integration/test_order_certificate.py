@@ -26,8 +26,9 @@ from blocks.ledger import (
 )
 from blocks.office import Office
 from tasks.access_data import PREPARED
+from tasks.ca_advance import advance
 from tasks.ca_following import follow
-from tasks.ca_orders import advance, due_orders, open_site
+from tasks.ca_orders import due_orders, open_site
 from tasks.certificate_acts import resume_order, wake_orders
 from tasks.certificate_forms import CaOrderForm
 from tasks.order_certificate import obtain_certificate
