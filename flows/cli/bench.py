@@ -149,7 +149,7 @@ def bench_comms_command(
 
 @app.command("bench-certificates")
 def bench_certificates_command(
-    ours: Annotated[int, typer.Option(help="Certificates that we order, each way")] = 128,
+    ours: Annotated[int, typer.Option(help="Certificates that we order, each way")] = 256,
     theirs: Annotated[int, typer.Option(help="Certificates that each peer orders, and as many as at once")] = 16,
     at_once: Annotated[int, typer.Option(help="How many at once, after one by one")] = 32,
 ) -> None:
