@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
 from blocks.errors import Refused
+from blocks.ledger import CertificateState
 from blocks.office import Office
 from flows import runtime
 from flows.finishing import done
@@ -20,12 +21,14 @@ from reports.format import moscow
 from tasks import ssl_orders
 from tasks.ca_advance import advance
 from tasks.ca_following import follow
+from tasks.ca_leftovers import cancel_leftovers
 from tasks.ca_orders import due_orders
 from tasks.certificate_acts import cancel_order, intended, issue, resume_order, wake_orders
 from tasks.certificate_forms import CaOrderForm, EmergencyForm, IssueForm
 from tasks.certificate_rotation import declare_emergency
-from tasks.certificate_state import plan_of, site_of
+from tasks.certificate_state import SiteNow, plan_of, site_of
 from tasks.certificate_stories import certificate_story
+from tasks.certificate_withdrawal import meant, withdraw
 
 _PATIENCE = timedelta(minutes=5)
 _ADVANCE_SECONDS, _PAUSE_SECONDS = 180.0, 2.0
@@ -59,16 +62,19 @@ def advance_ca_orders(as_of: datetime | None = None) -> dict[str, str]:
     """Bring the open orders at CAs on for three minutes, and customers' orders whose certificate is there."""
     office, clock = runtime.office(), runtime.clock(as_of)
     until, states = time.monotonic() + _ADVANCE_SECONDS, {}
-    while due := due_orders(office.sessions, now=clock()):
+    while time.monotonic() < until and (due := due_orders(office.sessions, now=clock())):
         for order in due:
             states[str(order)] = advance(office, order, worker=_worker(), now=clock()).value
-        if time.monotonic() > until:
-            break
-        time.sleep(_PAUSE_SECONDS)
+            if time.monotonic() > until:
+                break
+        else:
+            time.sleep(_PAUSE_SECONDS)
+    cancelled = cancel_leftovers(office, now=clock())
     ssl_orders.follow(office, now=clock())
     woken = wake_orders(office, now=clock())
     send_due(office, now=clock())
-    get_run_logger().info("%s; going on: %s", states or "nothing is due", ", ".join(woken) or "none")
+    told = "%s; going on: %s; ended at their CAs: %s"
+    get_run_logger().info(told, states or "nothing is due", ", ".join(woken) or "none", ", ".join(cancelled) or "none")
     return states
 
 
@@ -88,19 +94,22 @@ def issue_certificate(form: IssueForm, dry_run: bool = True) -> str:
 
 @flow(name="replace-certificate-now", flow_run_name="{form.slug} now", persist_result=False, timeout_seconds=900)
 def replace_certificate_now(form: EmergencyForm, dry_run: bool = True) -> str:
-    """Replace a certificate at once, tell everybody, and revoke one whose key is known: an exception from KS-3.8."""
+    """Replace a certificate at once, tell everybody, and revoke one whose key is known: an exception from KS-3.8.
+
+    One that is yet to come is taken back instead, and another is ordered and announced in its place.
+    """
     office, now = runtime.office(), runtime.now()
     if form.slug_again != form.slug:
         raise Refused("slug", f"the site is {form.slug}, not {form.slug_again}")
     seen = site_of(office, form.slug)
-    if seen.current is None:
-        raise Refused("state", f"nothing of {form.slug} is in service")
+    row = meant(seen, form.fingerprint)
+    shown = row.state is CertificateState.IN_SERVICE
     if dry_run:
-        ready = "its successor is there" if seen.coming else f"{seen.site.authority} is asked"
-        plan = plan_of(seen, now=now)
-        planned = f", planned for {moscow(plan.swap.start)}" if plan is not None else ""
-        return f"a dry run: {form.slug} would show another certificate at once; {ready}{planned}"
-    declare_emergency(office, form.slug, form.reason, who=form.operator, note_text=form.note, now=now)
+        return _replaced_dry(seen, now) if shown else f"a dry run: {row.fingerprint} would never serve"
+    if shown:
+        declare_emergency(office, form.slug, form.reason, who=form.operator, note_text=form.note, now=now)
+    else:
+        withdraw(office, form.slug, row.fingerprint, form.reason, who=form.operator, note_text=form.note, now=now)
     turn = turn_site(office, form.slug, worker=_worker(), now=now)
     _keep_story(office, form.slug, runtime.now())
     wrong = f"; not yet well: {'; '.join(turn.faults)}" if turn.faults else ""
@@ -122,6 +131,13 @@ def resume_ca_order(form: CaOrderForm) -> str:
 def cancel_ca_order(form: CaOrderForm) -> str:
     """End the open order of a site at its CA."""
     return done(cancel_order(runtime.office(), form, now=runtime.now()))
+
+
+def _replaced_dry(seen: SiteNow, now: datetime) -> str:
+    ready = "its successor is there" if seen.coming else f"{seen.site.authority} is asked"
+    plan = plan_of(seen, now=now)
+    planned = f", planned for {moscow(plan.swap.start)}" if plan is not None else ""
+    return f"a dry run: {seen.site.slug} would show another certificate at once; {ready}{planned}"
 
 
 def _worker() -> str:

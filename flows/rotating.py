@@ -23,10 +23,12 @@ log = logging.getLogger("dogovor.rotating")
 def rotate_all(office: Office, *, worker: str, clock: Callable[[], datetime]) -> list[Turn]:
     """Turn every site at its own moment, for a window may close meanwhile; one that fails stops no other.
 
+    A CA that did not answer is not waited for again in this pass: `advance-ca-orders` brings its orders on.
     Raises Refused where the file of certificates is wrong.
     """
     slugs = keep_sites(office, now=clock())
-    turns = [turn_site(office, slug, worker=worker, now=clock()) for slug in slugs]
+    away: set[str] = set()
+    turns = [turn_site(office, slug, worker=worker, now=clock(), away=away) for slug in slugs]
     looked = [Looked(turn.slug, _judged(turn), _flaws(turn)) for turn in turns]
     record(office, looked, kinds=ROTATED, now=clock())
     send_due(office, now=clock())
@@ -44,11 +46,11 @@ def _flaws(turn: Turn) -> list[Flaw]:
     return told + ([Flaw(kind=Kind.ROTATION, detail="; ".join(turn.faults))] if turn.faults else [])
 
 
-def turn_site(office: Office, slug: str, *, worker: str, now: datetime) -> Turn:
-    """Turn one site, send its letters, and see whether everybody was told."""
+def turn_site(office: Office, slug: str, *, worker: str, now: datetime, away: set[str] | None = None) -> Turn:
+    """Turn one site, send its letters, and see whether everybody was told. `away` as `rotate_site`."""
     turn = Turn(slug)
     try:
-        turn = rotate_site(office, slug, worker=worker, now=now)
+        turn = rotate_site(office, slug, worker=worker, now=now, away=away)
         for tell in _letters(office, slug, now):
             tell()
             send_due(office, now=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from blocks.clients.ca.addresses import DomainName, Name
 from blocks.terms.certificate_notice import Emergency
@@ -13,6 +13,9 @@ from tasks.order_forms import Form, Line
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,180}$", examples=["mail.example.net"])]
 Person = Annotated[Line, Field(max_length=120)]
+Fingerprint = Annotated[
+    str, BeforeValidator(lambda text: str(text).replace(":", "").lower()), Field(pattern=r"^[0-9a-f]{64}$")
+]
 Reason = Annotated[Line, Field(max_length=500)]
 
 
@@ -30,10 +33,14 @@ class IssueForm(Form):
 
 
 class EmergencyForm(Form):
-    """What is replaced at once, and why: an exception from KS-3.8 that goes on record. The site is typed twice."""
+    """What is replaced at once, and why: an exception from KS-3.8 that goes on record. The site is typed twice.
+
+    `fingerprint` (SHA-256) is that of a certificate which is yet to come, where it is that one; empty: what is shown.
+    """
 
     slug: Slug
     slug_again: str
+    fingerprint: Fingerprint | None = None
     reason: Emergency
     operator: Person
     note: Reason

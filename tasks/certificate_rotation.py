@@ -14,7 +14,6 @@ from blocks.errors import DogovorError, Refused, Transient
 from blocks.ledger import (
     CaOrderState,
     Certificate,
-    Order,
     Site,
     one_at_a_time,
     reading,
@@ -25,13 +24,12 @@ from blocks.terms.certificate_facts import Replacement
 from blocks.terms.certificate_notice import Emergency
 from tasks.ca_following import follow
 from tasks.ca_orders import ALLOWED, OPEN_STATES, Wanted, note, order_certificate
+from tasks.certificate_dns import note_told, tell_keys, waits_for_dns
 from tasks.certificate_install import install
 from tasks.certificate_judged import judge
 from tasks.certificate_publication import announce, publish
-from tasks.certificate_revocation import revoke_former
+from tasks.certificate_revocation import revoke_known
 from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of, plans_of
-from tasks.certificate_tlsa import keep_tlsa
-from tasks.complexes import complex_of
 from tasks.sites import COMPLEX, drop_leftovers, ended_lately, find_site, issued_by
 
 _PATIENCE = timedelta(seconds=20)
@@ -56,6 +54,7 @@ class _Work:
     worker: str
     now: datetime
     turn: Turn
+    away: set[str]
 
     def look(self) -> SiteNow:
         """The site as it is now."""
@@ -72,11 +71,14 @@ class _Work:
         return True
 
 
-def rotate_site(office: Office, slug: str, *, worker: str, now: datetime) -> Turn:
-    """Make the turn of a site. Raises NotFound, Transient where the ledger is away."""
+def rotate_site(office: Office, slug: str, *, worker: str, now: datetime, away: set[str] | None = None) -> Turn:
+    """Make the turn of a site. Raises NotFound, Transient where the ledger is away.
+
+    `away` names the CAs that are not waited for; one that does not issue in a moment joins them.
+    """
     with reading(office.sessions) as session:
         site_id = find_site(session, slug).id
-    work = _Work(office, site_id, worker, now, Turn(slug))
+    work = _Work(office, site_id, worker, now, Turn(slug), away if away is not None else set())
     seen = work.look()
     if seen.site.retired_at is not None:
         _clear_dns(work)
@@ -92,7 +94,7 @@ def rotate_site(office: Office, slug: str, *, worker: str, now: datetime) -> Tur
     else:
         work.tried("advice asked for", lambda: _ask(work, seen))
         _turn(work)
-    work.tried("former one revoked", lambda: revoke_former(office, site_id, now=now))
+    work.tried("revoked", lambda: revoke_known(office, site_id, now=now))
     _clear_dns(work)
     work.turn.plans = plans_of(work.look(), now=now)
     return work.turn
@@ -133,13 +135,16 @@ def _bring(work: _Work, number: int) -> bool:
     successor = seen.coming[number]
     _set_window(work, successor.id, plans_of(seen, now=work.now)[number])
     published = work.tried("published", lambda: publish(work.office, successor.id, now=work.now))
-    work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
+    if work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now)):
+        note_told(work.office, successor, now=work.now)
     if published:
         work.tried("announced", lambda: _announced(work, successor.id))
     plan = plans_of(work.look(), now=work.now)[number]
     _set_window(work, successor.id, plan)
     due = number == 0 and plan.swap.start <= work.now < plan.swap.end
-    if due:
+    if due and waits_for_dns(work.office, seen.current, successor, plan, now=work.now):
+        work.turn.faults.append("the swap waits until the DNS has told of the new key for ten minutes")
+    elif due:
         _install(work, successor)
     return due and successor.id not in {each.id for each in work.look().coming}
 
@@ -162,7 +167,7 @@ def _hurry(work: _Work, seen: SiteNow, why: Emergency) -> None:
         row.emergency = why.value
         if row.swap_at is None or row.swap_at > work.now:
             row.swap_at, row.swap_until = work.now, work.now + timedelta(hours=1)
-    work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
+    work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now))
     _install(work, successor)
 
 
@@ -252,7 +257,11 @@ def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> No
         made = order_certificate(session, work.office.sealer, site, wanted, now=work.now)
         if order is None or made.id != order.id:
             work.turn.did.append(f"ordered ({purpose})")
+    if site.authority in work.away and purpose != EMERGENCY:
+        return
     state = follow(work.office, work.site_id, worker=work.worker, now=work.now, patience=_PATIENCE)
+    if state in OPEN_STATES:
+        work.away.add(site.authority)
     if state is CaOrderState.ISSUED:
         work.turn.did.append("issued")
     elif state not in OPEN_STATES:
@@ -269,29 +278,19 @@ def _set_window(work: _Work, certificate_id: int, plan: Replacement) -> None:
             note(session, site, "swap_planned", told, now=work.now, clause="KS-3.8", certificate=row)
 
 
-def _tell_dns(work: _Work, site: Site) -> bool:
-    """The coming key stands in the DNS beside the one in service, long before the swap."""
-    if COMPLEX in site.consumers:
-        with reading(work.office.sessions) as session:
-            number = session.get_one(Order, site.order_id).number
-        complex_of(work.office, number).publish_names(site.slug)
-    return any(kept.added or kept.dropped for kept in keep_tlsa(work.office, site.id, now=work.now))
-
-
 def _clear_dns(work: _Work) -> None:
     """The keys of what ended go from the DNS: when nobody remembers the old records, or at once when it was revoked."""
     with reading(work.office.sessions) as session:
         site = session.get_one(Site, work.site_id)
         lately = ended_lately(session, site, now=work.now)
     if lately and (site.retired_at is None or COMPLEX not in site.consumers):
-        work.tried("keys in the DNS", lambda: _tell_dns(work, site))
+        work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now))
 
 
 def _install(work: _Work, successor: Certificate) -> None:
     done = work.tried("looked at KS-3.8", lambda: judge(work.office, successor.id, now=work.now))
     if done and work.tried("in service", lambda: _installed(work, successor.id)):
-        seen = work.look()
-        work.tried("keys in the DNS", lambda: _tell_dns(work, seen.site))
+        work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now))
 
 
 def _installed(work: _Work, certificate_id: int) -> bool:

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from blocks.clients.ca.pem import facts_of
 from blocks.ledger import CaOrder, Certificate, CertificateEvent, Service, Site, reading
 from blocks.office import Office
 from blocks.terms.certificate_facts import PlanFacts, RenewalWindow, Replacement, Successor, ks_terms
@@ -63,7 +64,8 @@ def plan_of(seen: SiteNow, *, now: datetime) -> Replacement | None:
 def plans_of(seen: SiteNow, *, now: datetime) -> tuple[Replacement, ...]:
     """The plans of what is in service and of each that comes, one after the other; none where nothing is in service.
 
-    A certificate that comes is planned for as one that serves from its own swap on.
+    A certificate that comes is planned for as one that serves from its own swap on. One that lacks a name of its site
+    is replaced soon.
     """
     plans: list[Replacement] = []
     if seen.current is None:
@@ -77,6 +79,7 @@ def plans_of(seen: SiteNow, *, now: datetime) -> tuple[Replacement, ...]:
             serves_from=serves_from,
             ari=_advice(row),
             draw=int(row.fingerprint[:8], 16) / 0xFFFFFFFF,
+            soon=not set(seen.site.names) <= set(facts_of(row.chain).names),
             successor=_successor(successor) if successor is not None else None,
         )
         plans.append(plan_replacement(facts, ks_terms(row.not_after - row.not_before)))

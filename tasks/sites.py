@@ -30,6 +30,8 @@ SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
 COMING = (CertificateState.ISSUED, CertificateState.PUBLISHED, CertificateState.ANNOUNCED)
 """The states of what was issued and has not served yet."""
 _OVER = (CertificateState.RETIRED, CertificateState.REVOKED)
+LEFT_AT_CA = "left_at_ca"
+"""What happened to an order that ended here and has yet to be ended at its CA."""
 _SEEN_TO = KEPT_IN_DNS + timedelta(days=2)
 
 
@@ -136,6 +138,8 @@ def retire_site(session: Session, site: Site, why: str, *, now: datetime, who: s
     if order is not None:
         end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
         order.sealed_key = None
+        if order.url is not None:
+            note(session, site, LEFT_AT_CA, why, who=who, now=now, ca_order=order)
     for certificate in session.scalars(
         select(Certificate).where(Certificate.site_id == site.id, Certificate.state.not_in(_OVER))
     ):

@@ -19,7 +19,7 @@ from blocks.office import Office, open_office
 from blocks.settings import Settings
 from tests.servers.processes import free_port, wait_tcp
 
-pytest_plugins = ["tests.servers.plugin"]
+pytest_plugins = ["tests.servers.plugin", "tests.rotation_work"]
 
 # Mail in the tests goes to example.test, which is reserved for just that.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.remove("test")

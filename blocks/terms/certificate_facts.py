@@ -121,7 +121,8 @@ class PlanFacts(Frozen):
     `serves_from` is when it went or will go into service (None: since it was issued). `lifetime` is what the successor
     will have (None: the same). `draw` places our order in the CA's window, from 0 (its start) to 1. A successor that
     ends before it could serve is none: leave it out. `emergency` says why it cannot wait (its key is known to
-    others, it was revoked), empty where it can.
+    others, it was revoked), empty where it can. `soon`: its site needs another before its time, all promises kept (a
+    name was added).
     """
 
     not_before: Moment
@@ -132,6 +133,7 @@ class PlanFacts(Frozen):
     ari: RenewalWindow | None = None
     draw: float = Field(default=0, ge=0, le=1)
     emergency: str = Field(default="", max_length=MOST_SAID)
+    soon: bool = False
     successor: Successor | None = None
 
     @model_validator(mode="after")

@@ -74,7 +74,8 @@ def plan_replacement(facts: PlanFacts, terms: PlanTerms) -> Replacement:
     The swap lies in the window that customers were told. Else it is the latest that keeps the notice and the margin,
     not later than the end of the CA's advice where that leaves one; else the latest that keeps the margin alone; else
     the next that keeps the least margin; else the last hours before that. An emergency is replaced at once; a CA whose
-    advice lies wholly in the past, and that no successor has answered yet, is one: it wants that now.
+    advice lies wholly in the past, and that no successor has answered yet, is one: it wants that now. What is needed
+    soon is ordered now, and swapped in the first window that keeps the notice.
     """
     if why := _wanted_now(facts):
         swap = Interval(start=facts.now, end=facts.now + terms.length)
@@ -84,6 +85,8 @@ def plan_replacement(facts: PlanFacts, terms: PlanTerms) -> Replacement:
     swap = _told(facts) or _best(facts, terms, windows, keeping) or _last(facts, terms)
     if facts.successor is not None:
         issue_at = facts.successor.not_before
+    elif facts.soon:
+        issue_at = facts.now
     elif swap in keeping:
         issue_at = _issue_at(facts, terms, swap)
     elif facts.next_lifetime < terms.least:
@@ -156,7 +159,8 @@ def _in_time(facts: PlanFacts, terms: PlanTerms, swap: Interval) -> bool:
     latest = _announce_by(terms, swap)
     if facts.successor is not None:
         return (_told_of(facts, swap) or facts.now) <= latest
-    ends = max(facts.now, _issue_at(facts, terms, swap)) + facts.next_lifetime
+    issued = facts.now if facts.soon else max(facts.now, _issue_at(facts, terms, swap))
+    ends = issued + facts.next_lifetime
     return facts.now <= latest and ends >= swap.end + terms.shortest
 
 
@@ -182,6 +186,8 @@ def _best(
 
     Where the CA advises, its successor is at least ordered by the end of the advice, so that it does not look ignored.
     """
+    if facts.soon and keeping:
+        return keeping[0]
     ari = facts.ari
     if ari is None:
         return next(reversed(keeping or windows), None)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import socket
-import ssl
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from shutil import rmtree
 
 import pytest
 from sqlalchemy import delete, func, select, text
 
-from blocks.clients.ca.local import LocalCa
-from blocks.clients.ca.protocol import Advice, Placed, Request
+from blocks.clients.ca.protocol import Advice
 from blocks.errors import Refused, Transient
 from blocks.issued import keys_told
 from blocks.ledger import (
@@ -23,16 +17,13 @@ from blocks.ledger import (
     Certificate,
     CertificateEvent,
     CertificateState,
-    Finding,
-    Notice,
     Obligation,
     ObligationState,
     Site,
     reading,
     transaction,
 )
-from blocks.office import Office, open_office
-from blocks.settings import Settings
+from blocks.office import Office
 from blocks.terms.certificate_notice import Emergency
 from blocks.terms.certificate_plan import told_by
 from blocks.terms.zones import MOSCOW
@@ -42,80 +33,25 @@ from tasks.ca_following import follow
 from tasks.certificate_acts import cancel_order, intended, issue, resume_order
 from tasks.certificate_forms import CaOrderForm, IssueForm
 from tasks.certificate_pages import site_index, site_page
-from tasks.certificate_rotation import Turn, declare_emergency
 from tasks.certificate_sites import keep_sites
 from tasks.certificate_stories import certificate_story
-from tests.certificate_work import certificates_file, consumer_text
-from tests.certificates import in_public
 from tests.complexes import Servers, given
-from tests.conftest import close_office
-from tests.servers.tls_site import TlsSite, tls_site
+from tests.rotation_work import (
+    SLUG,
+    Moody,
+    begun,
+    ca_of,
+    emergency,
+    events,
+    findings,
+    letters,
+    pass_,
+    rows,
+    shown,
+    states,
+)
+from tests.servers.tls_site import TlsSite
 from tests.work import COMPANY, DAY, MINUTE, NOW, drain, ks, ordered, put_receipt, service_of
-
-SLUG = "front.example.test"
-SITE = f"""
-[[site]]
-slug = "{SLUG}"
-names = ["{SLUG}"]
-authority = "local"
-consumers = ["front"]
-"""
-
-
-def shown(at: TlsSite) -> str:
-    """The fingerprint that anybody sees there."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.1", at.port), 5) as plain,
-        context.wrap_socket(plain, server_hostname=SLUG) as secure,
-    ):
-        return hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[TlsSite]:
-    with tls_site(tmp_path / "server") as running:
-        yield running
-
-
-@pytest.fixture
-def file(server: TlsSite, tmp_path: Path) -> Path:
-    place = tmp_path / "shown"
-    place.mkdir()
-    reload = server.reload(place / SLUG / "both.pem")
-    return certificates_file(
-        tmp_path / "certificates.toml", consumer_text("front", place, reload, [f"{server.port} tls {SLUG}"]), SITE
-    )
-
-
-@pytest.fixture
-def house(settings_for: Callable[..., Settings], file: Path) -> Iterator[Office]:
-    """An office with one host of its own and two users, its pages at their public address."""
-    users = {"KS": ["a@example.test", "b@example.test"]}
-    opened = open_office(settings_for(certificates_file=file, end_users=users))
-    with in_public(opened) as office:
-        yield office
-    close_office(opened)
-
-
-def pass_(office: Office, at: datetime) -> None:
-    rotate_all(office, worker="pass", clock=lambda: at)
-
-
-def rows(office: Office) -> list[Certificate]:
-    with reading(office.sessions) as session:
-        return list(session.scalars(select(Certificate).order_by(Certificate.id)))
-
-
-def letters(office: Office, kind: str) -> list[Notice]:
-    with reading(office.sessions) as session:
-        return list(session.scalars(select(Notice).where(Notice.kind == kind).order_by(Notice.id)))
-
-
-def findings(office: Office) -> list[tuple[str, bool]]:
-    with reading(office.sessions) as session:
-        return [(row.kind, row.open_key is not None) for row in session.scalars(select(Finding).order_by(Finding.id))]
 
 
 def saturday_window(at: datetime) -> bool:
@@ -191,48 +127,6 @@ def test_ks_3_8_with_47_days_the_next_is_announced_before_the_last_one_serves_an
     told = letters(house, "certificate_coming")
     assert len(told) == 2 * (len(made) - 1), "each is told of once"
     assert events(house, "dropped") == []
-
-
-class Moody(LocalCa):
-    """The local CA, which refuses what `moods` hold, one call after the other."""
-
-    def __init__(self, office: Office) -> None:
-        super().__init__("local", office.authority, office.authority.root, 90)
-        self.moods: list[Exception] = []
-
-    def advance(self, url: str, request: Request, *, now: datetime) -> Placed:
-        if self.moods:
-            raise self.moods.pop(0)
-        return super().advance(url, request, now=now)
-
-
-def ca_of(office: Office) -> Moody:
-    made = Moody(office)
-    vars(office)["_authorities"] = {"local": made}
-    return made
-
-
-def begun(office: Office) -> Certificate:
-    """The first certificate, in service since NOW."""
-    pass_(office, NOW)
-    [first] = rows(office)
-    assert first.state is CertificateState.IN_SERVICE
-    return first
-
-
-def states(office: Office) -> list[CertificateState]:
-    return [row.state for row in rows(office)]
-
-
-def events(office: Office, kind: str) -> list[str]:
-    with reading(office.sessions) as session:
-        query = select(CertificateEvent.why).where(CertificateEvent.kind == kind).order_by(CertificateEvent.id)
-        return list(session.scalars(query))
-
-
-def emergency(office: Office, why: Emergency, at: datetime) -> Turn:
-    declare_emergency(office, SLUG, why, who="О. Петрова", note_text="so it is", now=at)
-    return turn_site(office, SLUG, worker="person", now=at)
 
 
 def test_the_first_certificate_of_a_host_is_shown_at_once_and_nobody_is_told(house: Office, server: TlsSite) -> None:
@@ -518,7 +412,7 @@ def test_the_dns_is_told_of_what_ended_when_it_was_revoked_and_when_it_is_forgot
             told.append([*keys_told(session, site_id, now=now)] if site.retired_at is None else [])
         return ()
 
-    monkeypatch.setattr("tasks.certificate_rotation.keep_tlsa", keep)
+    monkeypatch.setattr("tasks.certificate_dns.keep_tlsa", keep)
     begun(house)
     emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
     [_, now] = rows(house)

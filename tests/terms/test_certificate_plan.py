@@ -162,6 +162,23 @@ def test_the_successor_is_ordered_with_time_to_work_before_the_last_moment_of_th
     assert plan.successor == Interval(start=plan.issue_at, end=plan.issue_at + 90 * DAY)
 
 
+def test_what_is_needed_soon_is_ordered_now_and_swapped_in_the_first_window_that_keeps_the_notice() -> None:
+    plan = planned(90, soon=True)
+    assert plan.issue_at == ISSUED
+    assert plan.kept
+    before = Interval(start=plan.swap.start - 7 * DAY, end=plan.swap.end - 7 * DAY)
+    assert told_by(before.start, "Europe/Moscow") < ISSUED <= told_by(plan.swap.start, "Europe/Moscow")
+    came = Successor(not_before=ISSUED, not_after=ISSUED + 90 * DAY)
+    assert planned(90, soon=True, successor=came).swap == plan.swap
+    told = came.model_copy(update={"published_at": ISSUED, "announced_at": ISSUED, "swap": planned(90).swap})
+    assert planned(90, soon=True, successor=told).swap == planned(90).swap, "what customers were told stands"
+
+
+def test_what_is_needed_soon_and_leaves_no_time_for_a_notice_is_swapped_as_late_as_ever() -> None:
+    assert planned(20, soon=True).swap == planned(20).swap
+    assert planned(20, soon=True).issue_at == ISSUED
+
+
 def test_a_plan_stays_what_it_was_until_the_last_moment_of_its_notice() -> None:
     plan = planned(90)
     for now in (plan.issue_at, plan.announce_by):

@@ -1,0 +1,49 @@
+"""A certificate that was issued and must not go into service is taken back: its key is known, or its CA revokes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from blocks.errors import Refused
+from blocks.ledger import Certificate, CertificateState, one_at_a_time, transaction
+from blocks.office import Office
+from blocks.terms.certificate_notice import Emergency
+from tasks.ca_orders import note
+from tasks.certificate_revocation import WITHDRAWN
+from tasks.certificate_state import SiteNow
+from tasks.sites import coming, find_site, lift_promises
+
+
+def meant(seen: SiteNow, fingerprint: str | None) -> Certificate:
+    """The certificate of a site that a fingerprint means, in service or coming; without one what is in service.
+
+    Raises Refused where it is neither.
+    """
+    if fingerprint is None:
+        if seen.current is None:
+            raise Refused("state", f"nothing of {seen.site.slug} is in service")
+        return seen.current
+    there = (seen.current, *seen.coming)
+    found = next((row for row in there if row is not None and row.fingerprint == fingerprint), None)
+    if found is None:
+        raise Refused("fingerprint", f"{fingerprint} of {seen.site.slug} is neither in service nor to come")
+    return found
+
+
+def withdraw(
+    office: Office, slug: str, fingerprint: str, why: Emergency, *, who: str, note_text: str, now: datetime
+) -> None:
+    """Take a coming certificate back: it never serves, its key goes, nobody is owed a notice of it any more.
+
+    The next turn of its site revokes it where its key is known, and orders another. Raises NotFound, Refused where no
+    such certificate is to come.
+    """
+    with transaction(office.sessions) as session:
+        site = find_site(session, slug)
+        one_at_a_time(session, f"site {slug}")
+        row = next((each for each in coming(session, site) if each.fingerprint == fingerprint), None)
+        if row is None:
+            raise Refused("fingerprint", f"{fingerprint} of {slug} is not to come")
+        row.state, row.retired_at, row.sealed_key = CertificateState.RETIRED, now, None
+        lift_promises(session, site, row, now=now)
+        note(session, site, WITHDRAWN, f"{why.value}: {note_text}", now=now, who=who, clause="KS-3.8", certificate=row)
