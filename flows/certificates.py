@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from blocks.errors import Refused
 from blocks.ledger import CertificateState
 from blocks.office import Office
+from blocks.terms.certificate_notice import Emergency
 from flows import runtime
 from flows.finishing import done
 from flows.fulfilment import send_due
@@ -69,10 +70,10 @@ def advance_ca_orders(as_of: datetime | None = None) -> dict[str, str]:
                 break
         else:
             time.sleep(_PAUSE_SECONDS)
-    cancelled = cancel_leftovers(office, now=clock())
     ssl_orders.follow(office, now=clock())
     woken = wake_orders(office, now=clock())
     send_due(office, now=clock())
+    cancelled = cancel_leftovers(office, now=clock())
     told = "%s; going on: %s; ended at their CAs: %s"
     get_run_logger().info(told, states or "nothing is due", ", ".join(woken) or "none", ", ".join(cancelled) or "none")
     return states
@@ -96,7 +97,7 @@ def issue_certificate(form: IssueForm, dry_run: bool = True) -> str:
 def replace_certificate_now(form: EmergencyForm, dry_run: bool = True) -> str:
     """Replace a certificate at once, tell everybody, and revoke one whose key is known: an exception from KS-3.8.
 
-    One that is yet to come is taken back instead, and another is ordered and announced in its place.
+    One that is yet to come is taken back instead; another is ordered and announced when it is due.
     """
     office, now = runtime.office(), runtime.now()
     if form.slug_again != form.slug:
@@ -105,7 +106,7 @@ def replace_certificate_now(form: EmergencyForm, dry_run: bool = True) -> str:
     row = meant(seen, form.fingerprint)
     shown = row.state is CertificateState.IN_SERVICE
     if dry_run:
-        return _replaced_dry(seen, now) if shown else f"a dry run: {row.fingerprint} would never serve"
+        return _replaced_dry(seen, now) if shown else _withdrawn_dry(row.fingerprint, form.reason)
     if shown:
         declare_emergency(office, form.slug, form.reason, who=form.operator, note_text=form.note, now=now)
     else:
@@ -138,6 +139,14 @@ def _replaced_dry(seen: SiteNow, now: datetime) -> str:
     plan = plan_of(seen, now=now)
     planned = f", planned for {moscow(plan.swap.start)}" if plan is not None else ""
     return f"a dry run: {seen.site.slug} would show another certificate at once; {ready}{planned}"
+
+
+def _withdrawn_dry(fingerprint: str, reason: Emergency) -> str:
+    revoked = "be revoked by us and " if reason is Emergency.KEY_COMPROMISE else ""
+    return (
+        f"a dry run: {fingerprint} would {revoked}never serve; another is ordered and announced when it is due, "
+        "with less than a calendar month's notice where that is late by now: an exception on record"
+    )
 
 
 def _worker() -> str:

@@ -23,7 +23,7 @@ log = logging.getLogger("dogovor.rotating")
 def rotate_all(office: Office, *, worker: str, clock: Callable[[], datetime]) -> list[Turn]:
     """Turn every site at its own moment, for a window may close meanwhile; one that fails stops no other.
 
-    A CA that did not answer is not waited for again in this pass: `advance-ca-orders` brings its orders on.
+    A CA that did not answer is not waited for again with renewals of this pass: `advance-ca-orders` brings them on.
     Raises Refused where the file of certificates is wrong.
     """
     slugs = keep_sites(office, now=clock())

@@ -23,7 +23,7 @@ from blocks.ledger import (
     transaction,
 )
 from blocks.office import Office
-from tasks.ca_orders import AGAIN, ATTEMPTS, OPEN_STATES, again, end, note, request_of
+from tasks.ca_orders import AGAIN, ATTEMPTS, LEFT_AT_CA, OPEN_STATES, again, end, note, request_of
 from tasks.notices import queue_operator_notice
 
 LEASE = timedelta(minutes=10)
@@ -130,7 +130,11 @@ def _placed(office: Office, claimed: _Claimed, ca: Authority, *, now: datetime) 
                 order.url, order.state, order.try_at = url, CaOrderState.PLACED, now
             row = session.get_one(CaOrder, claimed.id)
             kind = "placed" if stands else "placed_too_late"
-            note(session, session.get_one(Site, row.site_id), kind, url, now=now, ca_order=row)
+            site = session.get_one(Site, row.site_id)
+            note(session, site, kind, url, now=now, ca_order=row)
+            if not stands and row.url is None:
+                row.url = url
+                note(session, site, LEFT_AT_CA, "it ended here while it was placed", now=now, ca_order=row)
     except Transient as error:
         raise OutcomeUnknown(f"placed, and not written down: {error}") from None
     if stands:

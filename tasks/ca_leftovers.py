@@ -1,63 +1,81 @@
-"""Orders at CAs that nobody wants any more because their site was retired: they end there too, each told once."""
+"""Orders at CAs that nobody wants any more: they ended here, because their site did, and are ended there too."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
-from blocks.errors import NotFound, Refused, Transient
+from blocks.errors import DogovorError, Refused, Transient
 from blocks.ledger import CaOrder, CertificateEvent, Site, reading, transaction
 from blocks.office import Office
-from tasks.ca_orders import note
+from tasks.ca_orders import LEFT_AT_CA, OPEN_STATES, note
 from tasks.notices import queue_operator_notice
-from tasks.sites import LEFT_AT_CA
 
-_ENDED = "ended_at_ca"
+_ENDED, _NOT_ENDED = "ended_at_ca", "not_ended_at_ca"
 
 
 def cancel_leftovers(office: Office, *, now: datetime) -> list[str]:
-    """End at their CAs the orders of retired sites; the slugs of those that were. One whose CA is away waits.
+    """End at their CAs the orders that were left there; the slugs of those that were.
 
-    Where the CA refuses, the operator is told: what is ordered there may have to be paid.
+    One whose CA is away, or is not in the settings, is tried again with the next call; of the latter and of one that
+    its CA does not end the operator hears once: what is ordered there may have to be paid.
     """
+    away: set[str] = set()
+    ended = []
+    for order, site in _left(office):
+        if order.authority in away:
+            continue
+        try:
+            ca = office.ca(order.authority)
+        except DogovorError as error:
+            _tell(office, order, site, str(error), now=now)
+            continue
+        try:
+            ca.cancel(str(order.url))
+        except Transient:
+            away.add(order.authority)
+            continue
+        except Refused as error:
+            _tell(office, order, site, str(error), now=now)
+            _note(office, order, _NOT_ENDED, str(error), now=now)
+            continue
+        _note(office, order, _ENDED, "nobody wants it any more", now=now)
+        ended.append(site.slug)
+    return ended
+
+
+def _left(office: Office) -> list[tuple[CaOrder, Site]]:
+    """Those whose address another order has now are left to that one: some CAs give the same order twice."""
     over = select(CertificateEvent.ca_order_id).where(
-        CertificateEvent.kind == _ENDED, CertificateEvent.ca_order_id.is_not(None)
+        CertificateEvent.kind.in_((_ENDED, _NOT_ENDED)), CertificateEvent.ca_order_id.is_not(None)
     )
+    other = aliased(CaOrder)
+    wanted = select(other.id).where(other.url == CaOrder.url, other.state.in_(OPEN_STATES)).exists()
     query = (
         select(CaOrder, Site)
         .join(Site, Site.id == CaOrder.site_id)
         .join(CertificateEvent, CertificateEvent.ca_order_id == CaOrder.id)
-        .where(CertificateEvent.kind == LEFT_AT_CA, CaOrder.id.not_in(over))
+        .where(CertificateEvent.kind == LEFT_AT_CA, CaOrder.id.not_in(over), ~wanted)
     )
     with reading(office.sessions) as session:
-        left = [(order, site) for order, site in session.execute(query.order_by(CaOrder.id)).all()]
-    return [site.slug for order, site in left if _ended(office, order, site, now=now)]
+        return [(order, site) for order, site in session.execute(query.order_by(CaOrder.id)).all()]
 
 
-def _ended(office: Office, order: CaOrder, site: Site, *, now: datetime) -> bool:
-    refused = ""
-    try:
-        office.ca(order.authority).cancel(str(order.url))
-    except Transient:
-        return False
-    except (Refused, NotFound) as error:
-        refused = str(error)
+def _note(office: Office, order: CaOrder, kind: str, why: str, *, now: datetime) -> None:
     with transaction(office.sessions) as session:
-        why = refused or "its site is retired"
-        note(session, session.get_one(Site, site.id), _ENDED, why, now=now, ca_order=order)
-        if refused:
-            queue_operator_notice(
-                session,
-                kind="ca_order_held",
-                key=f"ca_order_left:{order.id}",
-                operator=office.settings.operator_email,
-                facts={
-                    "site": site.slug,
-                    "names": ", ".join(order.names),
-                    "authority": order.authority,
-                    "reason": f"the site is retired and the CA does not end its order: {refused}",
-                },
-                now=now,
-            )
-    return not refused
+        note(session, session.get_one(Site, order.site_id), kind, why, now=now, ca_order=order)
+
+
+def _tell(office: Office, order: CaOrder, site: Site, why: str, *, now: datetime) -> None:
+    facts = {"site": site.slug, "names": ", ".join(order.names), "authority": order.authority}
+    with transaction(office.sessions) as session:
+        queue_operator_notice(
+            session,
+            kind="ca_order_left",
+            key=f"ca_order_left:{order.id}",
+            operator=office.settings.operator_email,
+            facts={**facts, "url": str(order.url), "reason": why},
+            now=now,
+        )

@@ -32,6 +32,10 @@ from blocks.terms.certificates import KeyKind
 
 _SOON = timedelta(seconds=5)
 ATTEMPTS = 3
+UNANSWERED = ("later", "unknown")
+"""The reasons of an open order whose last try came to no answer."""
+LEFT_AT_CA = "left_at_ca"
+"""What happened to an order that is over here and has yet to be ended at its CA."""
 OPEN_STATES = (CaOrderState.INTENDED, CaOrderState.PLACED)
 AGAIN: Mapping[str, timedelta] = {
     "challenge": timedelta(hours=1),
@@ -160,6 +164,15 @@ def end(session: Session, order: CaOrder, state: CaOrderState, why: str, *, who:
     """An order is over: refused by the CA, or given up. Its site may order again."""
     order.state, order.open_key, order.ended_at, order.problem = state, None, now, why
     note(session, session.get_one(Site, order.site_id), f"order_{state}", why, who=who, now=now, ca_order=order)
+
+
+def leave(session: Session, order: CaOrder, why: str, *, now: datetime, who: str = "dogovor") -> None:
+    """Nobody wants an order any more: it ends here, and later at its CA too where it was placed."""
+    end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
+    order.sealed_key = None
+    if order.url is not None:
+        site = session.get_one(Site, order.site_id)
+        note(session, site, LEFT_AT_CA, why, who=who, now=now, ca_order=order)
 
 
 def note(

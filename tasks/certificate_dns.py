@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,17 +20,27 @@ from tasks.sites import COMPLEX
 _TOLD = "keys_told"
 
 
-def tell_keys(office: Office, site_id: int, *, now: datetime) -> bool:
-    """Bring the DNS to the keys of a site, of its own hosts and of its complex; whether records of hosts changed.
+class Told(NamedTuple):
+    """Whether records of hosts changed, and whether some stand in a zone that is signed: others nobody goes by."""
+
+    changed: bool
+    signed: bool
+
+
+def tell_keys(office: Office, site_id: int, *, now: datetime) -> Told:
+    """Bring the DNS to the keys of a site, of its own hosts and of its complex.
 
     Raises as `keep_tlsa`, and as the complex does.
     """
     with reading(office.sessions) as session:
         site = session.get_one(Site, site_id)
         order = session.get(Order, site.order_id) if site.order_id is not None else None
-    if COMPLEX in site.consumers and order is not None:
+    complex_tells = COMPLEX in site.consumers and order is not None
+    if order is not None and complex_tells:
         complex_of(office, order.number).publish_names(site.slug)
-    return any(kept.added or kept.dropped for kept in keep_tlsa(office, site_id, now=now))
+    kept = keep_tlsa(office, site_id, now=now)
+    changed = any(each.added or each.dropped for each in kept)
+    return Told(changed, complex_tells or any(each.signed for each in kept))
 
 
 def note_told(office: Office, successor: Certificate, *, now: datetime) -> None:
@@ -45,17 +56,18 @@ def waits_for_dns(
 ) -> bool:
     """Whether a swap waits because the DNS has not told of the new key for as long as old records are remembered.
 
-    It waits no longer than the old certificate lives to see another Saturday: an outage is worse.
+    It does only where the DNS told of the key in service, so that somebody goes by it; and no longer than the old
+    certificate lives to see another Saturday: an outage is worse.
     """
-    with reading(office.sessions) as session:
-        told = _told_at(session, successor)
-    if told is not None and told + KEPT_IN_DNS <= now:
+    if current is None:
         return False
-    return current is not None and plan.swap.end + KS_PLAN.margin <= current.not_after
+    with reading(office.sessions) as session:
+        goes_by_it, told = _told_at(session, current) is not None, _told_at(session, successor)
+    if not goes_by_it or (told is not None and told + KEPT_IN_DNS <= now):
+        return False
+    return plan.swap.end + KS_PLAN.margin <= current.not_after
 
 
-def _told_at(session: Session, successor: Certificate) -> datetime | None:
-    query = select(CertificateEvent.at).where(
-        CertificateEvent.certificate_id == successor.id, CertificateEvent.kind == _TOLD
-    )
-    return session.scalar(query.limit(1))
+def _told_at(session: Session, row: Certificate) -> datetime | None:
+    query = select(CertificateEvent.at).where(CertificateEvent.certificate_id == row.id, CertificateEvent.kind == _TOLD)
+    return session.scalar(query.order_by(CertificateEvent.id).limit(1))

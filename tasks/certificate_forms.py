@@ -14,7 +14,7 @@ from tasks.order_forms import Form, Line
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,180}$", examples=["mail.example.net"])]
 Person = Annotated[Line, Field(max_length=120)]
 Fingerprint = Annotated[
-    str, BeforeValidator(lambda text: str(text).replace(":", "").lower()), Field(pattern=r"^[0-9a-f]{64}$")
+    str, BeforeValidator(lambda text: str(text).replace(":", "").strip().lower()), Field(pattern=r"^([0-9a-f]{64})?$")
 ]
 Reason = Annotated[Line, Field(max_length=500)]
 
@@ -40,7 +40,7 @@ class EmergencyForm(Form):
 
     slug: Slug
     slug_again: str
-    fingerprint: Fingerprint | None = None
+    fingerprint: Fingerprint = ""
     reason: Emergency
     operator: Person
     note: Reason

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from blocks.clients.consumers import meant_for
 from blocks.clients.endpoints import look
 from blocks.errors import Refused, Transient
 from blocks.ledger import Certificate, CertificateEvent, CertificateState, Site, reading, transaction
 from blocks.office import Office
+from blocks.terms.base import Verdict
 from blocks.terms.certificate_plan import ReplacementFacts, replacement_announced
 from tasks.ca_orders import note
+from tasks.certificate_revocation import WITHDRAWN
 from tasks.sites import COMPLEX
 
 CLAUSE, FIRST = "KS-3.8", "first_swap"
@@ -32,21 +35,40 @@ def judge(office: Office, certificate_id: int, *, now: datetime) -> None:
     if row.state is CertificateState.IN_SERVICE or (row.replaces_id is None and first_told):
         return
     first = row.replaces_id is None
-    why = _first(_shown_before(office, site, row)) if first else _planned(row, now)
+    with reading(office.sessions) as session:
+        taken_back = "" if first else _taken_back(session, row)
+    why = _first(_shown_before(office, site, row)) if first else _planned(row, now, taken_back)
     with transaction(office.sessions) as session:
         note(session, site, FIRST if first else "swap", why, now=now, clause=CLAUSE, certificate=row)
 
 
-def _planned(row: Certificate, now: datetime) -> str:
-    decision = replacement_announced(
-        ReplacementFacts(
-            swap_at=row.swap_at or now,
-            published_at=row.published_at,
-            announced_at=row.announced_at,
-            emergency=row.emergency or "",
-        )
+def _planned(row: Certificate, now: datetime, taken_back: str) -> str:
+    """By the rule; where the month is not kept because another was taken back before it served, that is the reason."""
+    facts = ReplacementFacts(
+        swap_at=row.swap_at or now,
+        published_at=row.published_at,
+        announced_at=row.announced_at,
+        emergency=row.emergency or "",
     )
+    decision = replacement_announced(facts)
+    if decision.verdict is Verdict.REFUSED and taken_back:
+        decision = replacement_announced(facts.model_copy(update={"emergency": taken_back}))
     return f"{decision.verdict.value}: {decision.what}"
+
+
+def _taken_back(session: Session, row: Certificate) -> str:
+    """Why one that was issued before this one, since what it replaces came into service, was taken back; or empty."""
+    former = session.get(Certificate, row.replaces_id) if row.replaces_id is not None else None
+    query = (
+        select(CertificateEvent.why)
+        .join(Certificate, Certificate.id == CertificateEvent.certificate_id)
+        .where(Certificate.site_id == row.site_id, Certificate.id < row.id, CertificateEvent.kind == WITHDRAWN)
+        .order_by(CertificateEvent.id.desc())
+    )
+    if former is not None:
+        query = query.where(Certificate.id > former.id)
+    said = session.scalar(query.limit(1))
+    return f"{said.partition(':')[0]} of one that was announced before" if said else ""
 
 
 def _first(before: list[str]) -> str:

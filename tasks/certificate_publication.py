@@ -179,7 +179,7 @@ def _moved(swap: _Swap, letters: Sequence[Notice]) -> bool:
 def _in_place_of_another(swap: _Swap) -> bool:
     """Whether customers were told of one that made way before it served, and of none since."""
     of_site = swap.session.scalars(select(Certificate).where(Certificate.site_id == swap.site.id)).all()
-    made_way = [each for each in of_site if each.state is CertificateState.RETIRED and each.in_service_at is None]
+    made_way = [each for each in of_site if each.state in _OVER and each.in_service_at is None]
     letters = select(Notice).where(Notice.about.in_([_about(each) for each in of_site]), Notice.kind == COMING)
     told = swap.session.scalars(letters).all()
     ends = [
@@ -263,7 +263,7 @@ def _facts(swap: _Swap, *, moved: bool) -> dict[str, Any]:
     return {
         "agreement": site.agreement,
         "number": site.slug,
-        "names": list(site.names),
+        "names": list(facts_of(row.chain).names),
         "zone": ZONES[site.agreement],
         "swap_at": _iso(row.swap_at),
         "swap_until": _iso(row.swap_until),

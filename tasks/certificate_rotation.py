@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from blocks.errors import DogovorError, Refused, Transient
 from blocks.ledger import (
+    CaOrder,
     CaOrderState,
     Certificate,
     Site,
@@ -23,7 +24,7 @@ from blocks.office import Office
 from blocks.terms.certificate_facts import Replacement
 from blocks.terms.certificate_notice import Emergency
 from tasks.ca_following import follow
-from tasks.ca_orders import ALLOWED, OPEN_STATES, Wanted, note, order_certificate
+from tasks.ca_orders import ALLOWED, OPEN_STATES, UNANSWERED, Wanted, leave, note, order_certificate
 from tasks.certificate_dns import note_told, tell_keys, waits_for_dns
 from tasks.certificate_install import install
 from tasks.certificate_judged import judge
@@ -74,16 +75,16 @@ class _Work:
 def rotate_site(office: Office, slug: str, *, worker: str, now: datetime, away: set[str] | None = None) -> Turn:
     """Make the turn of a site. Raises NotFound, Transient where the ledger is away.
 
-    `away` names the CAs that are not waited for; one that does not issue in a moment joins them.
+    `away` names the CAs whose renewals are not waited for; one that does not answer now joins them.
     """
     with reading(office.sessions) as session:
         site_id = find_site(session, slug).id
     work = _Work(office, site_id, worker, now, Turn(slug), away if away is not None else set())
     seen = work.look()
-    if seen.site.retired_at is not None:
-        _clear_dns(work)
-        return work.turn
-    if not seen.site.consumers or not seen.used:
+    if seen.site.retired_at is not None or not seen.site.consumers or not seen.used:
+        work.tried("revoked", lambda: revoke_known(office, site_id, now=now))
+        if seen.site.retired_at is not None:
+            _clear_dns(work)
         return work.turn
     with transaction(office.sessions) as session:
         if drop_leftovers(session, session.get_one(Site, site_id), now=now):
@@ -119,27 +120,34 @@ def _turn(work: _Work) -> None:
     if seen.emergency is not None:
         _hurry(work, seen, seen.emergency)
         return
-    for number in range(len(seen.coming)):
-        if _bring(work, number):
+    for successor in seen.coming:
+        if _bring(work, successor.id):
             return
     last = plans_of(work.look(), now=work.now)[-1]
     if work.now >= last.issue_at:
         _order(work, work.look(), "renewal", max(last.announce_by, work.now + ALLOWED))
-        if len(work.look().coming) > len(seen.coming):
-            _bring(work, len(seen.coming))
+        known = {each.id for each in seen.coming}
+        for made in work.look().coming:
+            if made.id not in known:
+                _bring(work, made.id)
 
 
-def _bring(work: _Work, number: int) -> bool:
-    """Publish and announce one that comes, and put the next one into service in its window; whether that was tried."""
+def _bring(work: _Work, certificate_id: int) -> bool:
+    """Publish and announce one that comes, and put the next one into service in its window; whether it serves now."""
     seen = work.look()
+    number = next((place for place, each in enumerate(seen.coming) if each.id == certificate_id), None)
+    if number is None:
+        return False
     successor = seen.coming[number]
     _set_window(work, successor.id, plans_of(seen, now=work.now)[number])
     published = work.tried("published", lambda: publish(work.office, successor.id, now=work.now))
-    if work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now)):
-        note_told(work.office, successor, now=work.now)
+    _tell_dns(work, successor)
     if published:
         work.tried("announced", lambda: _announced(work, successor.id))
-    plan = plans_of(work.look(), now=work.now)[number]
+    seen = work.look()
+    if [each.id for each in seen.coming[: number + 1]][-1:] != [successor.id]:
+        return False
+    plan = plans_of(seen, now=work.now)[number]
     _set_window(work, successor.id, plan)
     due = number == 0 and plan.swap.start <= work.now < plan.swap.end
     if due and waits_for_dns(work.office, seen.current, successor, plan, now=work.now):
@@ -167,7 +175,7 @@ def _hurry(work: _Work, seen: SiteNow, why: Emergency) -> None:
         row.emergency = why.value
         if row.swap_at is None or row.swap_at > work.now:
             row.swap_at, row.swap_until = work.now, work.now + timedelta(hours=1)
-    work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now))
+    _tell_dns(work, successor)
     _install(work, successor)
 
 
@@ -244,7 +252,9 @@ def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> No
     last = seen.coming[-1] if seen.coming else seen.current
     order, replaces = seen.order, last.fingerprint if last is not None else None
     stands = order is not None and order.replaces == replaces
-    if order is not None and stands and order.state is CaOrderState.HELD:
+    if order is not None and order.state is CaOrderState.HELD and _changed(seen):
+        _give_up(work, order.id)
+    elif order is not None and stands and order.state is CaOrderState.HELD:
         work.turn.faults.append(f"the order at {order.authority} is held: {order.problem}")
         return
     refused = order is not None and stands and order.state is CaOrderState.REFUSED
@@ -257,15 +267,31 @@ def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> No
         made = order_certificate(session, work.office.sealer, site, wanted, now=work.now)
         if order is None or made.id != order.id:
             work.turn.did.append(f"ordered ({purpose})")
-    if site.authority in work.away and purpose != EMERGENCY:
+        authority, due = made.authority, made.try_at <= work.now
+    if authority in work.away and purpose == "renewal":
         return
     state = follow(work.office, work.site_id, worker=work.worker, now=work.now, patience=_PATIENCE)
-    if state in OPEN_STATES:
-        work.away.add(site.authority)
+    newest = work.look().order
+    if due and newest is not None and newest.state in OPEN_STATES and newest.reason in UNANSWERED:
+        work.away.add(authority)
     if state is CaOrderState.ISSUED:
         work.turn.did.append("issued")
     elif state not in OPEN_STATES:
-        work.turn.faults.append(f"{site.authority}: the order is {state}")
+        work.turn.faults.append(f"{authority}: the order is {state}")
+
+
+def _changed(seen: SiteNow) -> bool:
+    """Whether the newest order is for other names than its site has, or at another CA."""
+    order = seen.order
+    return order is not None and (order.names, order.authority) != (seen.site.names, seen.site.authority)
+
+
+def _give_up(work: _Work, order_id: int) -> None:
+    with transaction(work.office.sessions) as session:
+        order = session.get_one(CaOrder, order_id, with_for_update=True)
+        if order.state is CaOrderState.HELD:
+            leave(session, order, "its site has other names now, or another CA", now=work.now)
+            work.turn.did.append("a held order given up")
 
 
 def _set_window(work: _Work, certificate_id: int, plan: Replacement) -> None:
@@ -278,19 +304,31 @@ def _set_window(work: _Work, certificate_id: int, plan: Replacement) -> None:
             note(session, site, "swap_planned", told, now=work.now, clause="KS-3.8", certificate=row)
 
 
+def _tell_dns(work: _Work, row: Certificate) -> None:
+    """Have the DNS tell of a key, and write down when it was first told where anybody goes by it."""
+
+    def tell() -> bool:
+        told = tell_keys(work.office, work.site_id, now=work.now)
+        if told.signed:
+            note_told(work.office, row, now=work.now)
+        return told.changed
+
+    work.tried("keys in the DNS", tell)
+
+
 def _clear_dns(work: _Work) -> None:
     """The keys of what ended go from the DNS: when nobody remembers the old records, or at once when it was revoked."""
     with reading(work.office.sessions) as session:
         site = session.get_one(Site, work.site_id)
         lately = ended_lately(session, site, now=work.now)
     if lately and (site.retired_at is None or COMPLEX not in site.consumers):
-        work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now))
+        work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now).changed)
 
 
 def _install(work: _Work, successor: Certificate) -> None:
     done = work.tried("looked at KS-3.8", lambda: judge(work.office, successor.id, now=work.now))
     if done and work.tried("in service", lambda: _installed(work, successor.id)):
-        work.tried("keys in the DNS", lambda: tell_keys(work.office, work.site_id, now=work.now))
+        _tell_dns(work, successor)
 
 
 def _installed(work: _Work, certificate_id: int) -> bool:

@@ -11,6 +11,7 @@ from blocks.ledger import Certificate, Order, Service, Site, reading, transactio
 from blocks.office import Office
 from blocks.terms.certificates import KeyKind
 from tasks.ca_orders import open_site
+from tasks.certificate_revocation import sites_to_revoke_at
 from tasks.complexes import DELETED
 from tasks.order_certificate import open_domain
 from tasks.sites import COMING, SERVED, ended_lately, retire_site
@@ -30,7 +31,8 @@ def keep_sites(office: Office, *, now: datetime) -> list[str]:
         _of_deleted(session, now)
     with reading(office.sessions) as session:
         sites = session.scalars(select(Site).order_by(Site.retired_at.is_not(None), Site.id)).all()
-        shown = [site for site in sites if site.consumers and _concerns(session, site, now)]
+        owed = sites_to_revoke_at(session, now=now)
+        shown = [site for site in sites if site.id in owed or (site.consumers and _concerns(session, site, now))]
         swapping = _swapping(session, now)
         return [site.slug for site in sorted(shown, key=lambda site: site.id not in swapping)]
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from blocks.errors import Refused
 from blocks.ledger import Certificate, CertificateState, one_at_a_time, transaction
 from blocks.office import Office
 from blocks.terms.certificate_notice import Emergency
-from tasks.ca_orders import note
+from tasks.ca_orders import note, open_order
 from tasks.certificate_revocation import WITHDRAWN
 from tasks.certificate_state import SiteNow
 from tasks.sites import coming, find_site, lift_promises
 
 
-def meant(seen: SiteNow, fingerprint: str | None) -> Certificate:
+def meant(seen: SiteNow, fingerprint: str) -> Certificate:
     """The certificate of a site that a fingerprint means, in service or coming; without one what is in service.
 
     Raises Refused where it is neither.
     """
-    if fingerprint is None:
+    if not fingerprint:
         if seen.current is None:
             raise Refused("state", f"nothing of {seen.site.slug} is in service")
         return seen.current
@@ -35,8 +38,8 @@ def withdraw(
 ) -> None:
     """Take a coming certificate back: it never serves, its key goes, nobody is owed a notice of it any more.
 
-    The next turn of its site revokes it where its key is known, and orders another. Raises NotFound, Refused where no
-    such certificate is to come.
+    What was to follow it follows the one before. The turns of its site revoke it where its key is known, and order
+    another when one is due. Raises NotFound, Refused where no such certificate is to come.
     """
     with transaction(office.sessions) as session:
         site = find_site(session, slug)
@@ -44,6 +47,16 @@ def withdraw(
         row = next((each for each in coming(session, site) if each.fingerprint == fingerprint), None)
         if row is None:
             raise Refused("fingerprint", f"{fingerprint} of {slug} is not to come")
+        _close_chain(session, row)
         row.state, row.retired_at, row.sealed_key = CertificateState.RETIRED, now, None
         lift_promises(session, site, row, now=now)
         note(session, site, WITHDRAWN, f"{why.value}: {note_text}", now=now, who=who, clause="KS-3.8", certificate=row)
+
+
+def _close_chain(session: Session, row: Certificate) -> None:
+    before = session.get(Certificate, row.replaces_id) if row.replaces_id is not None else None
+    for following in session.scalars(select(Certificate).where(Certificate.replaces_id == row.id)):
+        following.replaces_id = row.replaces_id
+    order = open_order(session, row.site_id)
+    if order is not None and order.replaces == row.fingerprint:
+        order.replaces = before.fingerprint if before is not None else None

@@ -12,14 +12,13 @@ from blocks.errors import NotFound
 from blocks.issued import KEPT_IN_DNS
 from blocks.ledger import (
     CaOrder,
-    CaOrderState,
     Certificate,
     CertificateState,
     ServiceState,
     Site,
     one_at_a_time,
 )
-from tasks.ca_orders import end, note
+from tasks.ca_orders import leave, note
 from tasks.obligations import lift
 
 COMPLEX = "complex"
@@ -30,8 +29,6 @@ SERVED = (ServiceState.ACTIVE, ServiceState.SUSPENDED)
 COMING = (CertificateState.ISSUED, CertificateState.PUBLISHED, CertificateState.ANNOUNCED)
 """The states of what was issued and has not served yet."""
 _OVER = (CertificateState.RETIRED, CertificateState.REVOKED)
-LEFT_AT_CA = "left_at_ca"
-"""What happened to an order that ended here and has yet to be ended at its CA."""
 _SEEN_TO = KEPT_IN_DNS + timedelta(days=2)
 
 
@@ -136,10 +133,7 @@ def retire_site(session: Session, site: Site, why: str, *, now: datetime, who: s
         return
     order = session.scalar(select(CaOrder).where(CaOrder.open_key == site.id).with_for_update())
     if order is not None:
-        end(session, order, CaOrderState.CANCELLED, why, who=who, now=now)
-        order.sealed_key = None
-        if order.url is not None:
-            note(session, site, LEFT_AT_CA, why, who=who, now=now, ca_order=order)
+        leave(session, order, why, who=who, now=now)
     for certificate in session.scalars(
         select(Certificate).where(Certificate.site_id == site.id, Certificate.state.not_in(_OVER))
     ):

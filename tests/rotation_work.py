@@ -31,7 +31,7 @@ from tests.certificate_work import certificates_file, consumer_text
 from tests.certificates import in_public
 from tests.conftest import close_office
 from tests.servers.tls_site import TlsSite, tls_site
-from tests.work import NOW
+from tests.work import DAY, NOW
 
 SLUG = "front.example.test"
 SITE = f"""
@@ -139,3 +139,24 @@ def events(office: Office, kind: str) -> list[str]:
 def emergency(office: Office, why: Emergency, at: datetime) -> Turn:
     declare_emergency(office, SLUG, why, who="О. Петрова", note_text="so it is", now=at)
     return turn_site(office, SLUG, worker="person", now=at)
+
+
+def issued_for(office: Office, days: int) -> None:
+    """The CA issues for so many days from now on."""
+    at = office.certificates_at
+    [local] = at.authority
+    changed = at.model_copy(update={"authority": (local.model_copy(update={"days": days}),)})
+    vars(office)["certificates_at"] = changed
+
+
+def two_coming(office: Office) -> datetime:
+    """Passed daily with certificates of 47 days until two are on their way; the day of it."""
+    issued_for(office, 47)
+    begun(office)
+    day = NOW.replace(hour=3)
+    while len(rows(office)) < 3:
+        day += DAY
+        pass_(office, day)
+        assert day < NOW + 40 * DAY
+    assert states(office)[1:] == [CertificateState.ANNOUNCED] * 2
+    return day

@@ -75,7 +75,7 @@ def plan_replacement(facts: PlanFacts, terms: PlanTerms) -> Replacement:
     not later than the end of the CA's advice where that leaves one; else the latest that keeps the margin alone; else
     the next that keeps the least margin; else the last hours before that. An emergency is replaced at once; a CA whose
     advice lies wholly in the past, and that no successor has answered yet, is one: it wants that now. What is needed
-    soon is ordered now, and swapped in the first window that keeps the notice.
+    soon is ordered now, and swapped in the first window that keeps the notice; it keeps that one.
     """
     if why := _wanted_now(facts):
         swap = Interval(start=facts.now, end=facts.now + terms.length)
@@ -186,8 +186,8 @@ def _best(
 
     Where the CA advises, its successor is at least ordered by the end of the advice, so that it does not look ignored.
     """
-    if facts.soon and keeping:
-        return keeping[0]
+    if facts.soon and (found := _first(facts, terms, keeping)):
+        return found
     ari = facts.ari
     if ari is None:
         return next(reversed(keeping or windows), None)
@@ -195,6 +195,18 @@ def _best(
     ordered = [window for window in keeping if _announce_by(terms, window) - terms.work <= ari.end]
     hurried = [window for window in windows if window.end <= ari.end]
     return next((found for found in (*within[-1:], *ordered[-1:], *keeping[:1], *hurried[-1:], *windows[-1:])), None)
+
+
+def _first(facts: PlanFacts, terms: PlanTerms, keeping: Sequence[Interval]) -> Interval | None:
+    """The first window that leaves time to work before its notice, and then that one for as long as it keeps it.
+
+    None where that was missed: letters which do not arrive put the swap off once, and not every week.
+    """
+    chosen = facts.successor.swap if facts.successor else None
+    if chosen is not None:
+        return chosen if chosen in keeping else None
+    roomy = [window for window in keeping if facts.now <= _announce_by(terms, window) - terms.work]
+    return next(iter(roomy or keeping), None)
 
 
 def _last(facts: PlanFacts, terms: PlanTerms) -> Interval:

@@ -44,11 +44,13 @@ from tests.rotation_work import (
     emergency,
     events,
     findings,
+    issued_for,
     letters,
     pass_,
     rows,
     shown,
     states,
+    two_coming,
 )
 from tests.servers.tls_site import TlsSite
 from tests.work import COMPANY, DAY, MINUTE, NOW, drain, ks, ordered, put_receipt, service_of
@@ -84,14 +86,6 @@ def promised(office: Office, served: list[Certificate]) -> None:
         assert max(row.published_at, row.announced_at) <= told_by(row.in_service_at, MOSCOW)
     assert findings(office) == []
     assert set(events(office, "swap")) == {"allowed: announced and published a calendar month ahead"}
-
-
-def issued_for(office: Office, days: int) -> None:
-    """The CA issues for so many days from now on."""
-    at = office.certificates_at
-    [local] = at.authority
-    changed = at.model_copy(update={"authority": (local.model_copy(update={"days": days}),)})
-    vars(office)["certificates_at"] = changed
 
 
 @pytest.mark.clause("KS-3.8")
@@ -307,19 +301,6 @@ def test_of_two_successors_the_last_one_serves_and_the_other_never_comes_back(ho
     assert events(house, "dropped") == ["another was issued in its place"]
     assert made[2].in_service_at is not None
     assert shown(server) == next(row.fingerprint for row in made if row.state is CertificateState.IN_SERVICE)
-
-
-def two_coming(office: Office) -> datetime:
-    """Passed daily with certificates of 47 days until two are on their way; the day of it."""
-    issued_for(office, 47)
-    begun(office)
-    day = NOW.replace(hour=3)
-    while len(rows(office)) < 3:
-        day += DAY
-        pass_(office, day)
-        assert day < NOW + 40 * DAY
-    assert states(office)[1:] == [CertificateState.ANNOUNCED] * 2
-    return day
 
 
 def owed_of(office: Office, row: Certificate) -> set[ObligationState]:

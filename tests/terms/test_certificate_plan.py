@@ -167,9 +167,14 @@ def test_what_is_needed_soon_is_ordered_now_and_swapped_in_the_first_window_that
     assert plan.issue_at == ISSUED
     assert plan.kept
     before = Interval(start=plan.swap.start - 7 * DAY, end=plan.swap.end - 7 * DAY)
-    assert told_by(before.start, "Europe/Moscow") < ISSUED <= told_by(plan.swap.start, "Europe/Moscow")
-    came = Successor(not_before=ISSUED, not_after=ISSUED + 90 * DAY)
-    assert planned(90, soon=True, successor=came).swap == plan.swap
+    latest = told_by(plan.swap.start, "Europe/Moscow")
+    assert told_by(before.start, "Europe/Moscow") - KS_PLAN.work < ISSUED <= latest - KS_PLAN.work
+    came = Successor(not_before=ISSUED, not_after=ISSUED + 90 * DAY, swap=plan.swap)
+    assert planned(90, soon=True, successor=came, now=latest).swap == plan.swap, "it stays until its notice is missed"
+    late = planned(90, soon=True, successor=came, now=latest + INSTANT).swap
+    assert late == planned(90, successor=came, now=latest + INSTANT).swap, "and then it is put off once"
+    moved = came.model_copy(update={"swap": late})
+    assert planned(90, soon=True, successor=moved, now=latest + 5 * DAY).swap == late
     told = came.model_copy(update={"published_at": ISSUED, "announced_at": ISSUED, "swap": planned(90).swap})
     assert planned(90, soon=True, successor=told).swap == planned(90).swap, "what customers were told stands"
 

@@ -137,6 +137,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "reason": "CAA forbids this CA",
     },
 }
+FACTS["ca_order_left"] = {**FACTS["ca_order_held"], "url": "https://ca.example/order/1", "reason": "it is paid"}
 FACTS["certificate_emergency"] = {
     "why": "revoked_by_ca",
     **{
@@ -151,6 +152,7 @@ TOLD = {
         "Срочная замена сертификата c1.example.net",
         "Причина: удостоверяющий центр отозвал прежний сертификат.",
     ),
+    "ca_order_left": ("[оператору] Сертификат c1.example.net: заказ у letsencrypt не снят", "it is paid"),
     "ca_order_held": ("[оператору] Сертификат c1.example.net: заказ ждёт решения", "CAA forbids this CA"),
 }
 

@@ -39,7 +39,7 @@ class Property(NamedTuple):
 class Caa:
     """The resolvers that are asked; the first that answers is believed. Raises Transient where none does.
 
-    For any number of threads. What was learned holds for two seconds: orders that go out together ask once.
+    For any number of threads. What was learned holds for two seconds: orders that go out together share it.
     """
 
     def __init__(self, resolvers: Sequence[str]) -> None:
