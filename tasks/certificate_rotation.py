@@ -145,7 +145,7 @@ def _bring(work: _Work, certificate_id: int) -> bool:
     if published:
         work.tried("announced", lambda: _announced(work, successor.id))
     seen = work.look()
-    if [each.id for each in seen.coming[: number + 1]][-1:] != [successor.id]:
+    if number >= len(seen.coming) or seen.coming[number].id != successor.id:
         return False
     plan = plans_of(seen, now=work.now)[number]
     _set_window(work, successor.id, plan)
