@@ -106,7 +106,7 @@ def replace_certificate_now(form: EmergencyForm, dry_run: bool = True) -> str:
     row = meant(seen, form.fingerprint)
     shown = row.state is CertificateState.IN_SERVICE
     if dry_run:
-        return _replaced_dry(seen, now) if shown else _withdrawn_dry(row.fingerprint, form.reason)
+        return _replaced_dry(seen, now) if shown else _withdrawn_dry(seen, row.fingerprint, form.reason)
     if shown:
         declare_emergency(office, form.slug, form.reason, who=form.operator, note_text=form.note, now=now)
     else:
@@ -141,12 +141,13 @@ def _replaced_dry(seen: SiteNow, now: datetime) -> str:
     return f"a dry run: {seen.site.slug} would show another certificate at once; {ready}{planned}"
 
 
-def _withdrawn_dry(fingerprint: str, reason: Emergency) -> str:
+def _withdrawn_dry(seen: SiteNow, fingerprint: str, reason: Emergency) -> str:
     revoked = "be revoked by us and " if reason is Emergency.KEY_COMPROMISE else ""
-    return (
-        f"a dry run: {fingerprint} would {revoked}never serve; another is ordered and announced when it is due, "
-        "with less than a calendar month's notice where that is late by now: an exception on record"
-    )
+    told = f"a dry run: {fingerprint} would {revoked}never serve"
+    if not seen.site.consumers:
+        return f"{told}; nobody here shows certificates of {seen.site.slug}, so no other is ordered by itself"
+    late = "with less than a calendar month's notice where that is late by now: an exception on record"
+    return f"{told}; another is ordered and announced when it is due, {late}"
 
 
 def _worker() -> str:

@@ -119,28 +119,30 @@ def _go_on(office: Office, claimed: _Claimed, *, now: datetime) -> None:
 
 
 def _placed(office: Office, claimed: _Claimed, ca: Authority, *, now: datetime) -> str | None:
-    """Where the order stands at its CA, placed if it is not; None where it ended here meanwhile, and so there too."""
+    """Where the order stands at its CA, placed if it is not; None where it does not go on.
+
+    One that ended here meanwhile ends there too; one that is held meanwhile waits there.
+    """
     found = ca.find(claimed.request) if claimed.asked else None
     url = (found or ca.place(claimed.request, now=now)).url
     try:
         with transaction(office.sessions) as session:
             order = _open(session, claimed, ours=False)
-            stands = order is not None and order.url in {None, url}
-            if order is not None and stands:
-                order.url, order.state, order.try_at = url, CaOrderState.PLACED, now
             row = session.get_one(CaOrder, claimed.id)
-            kind = "placed" if stands else "placed_too_late"
+            wanted = row.open_key is not None and row.url in {None, url}
+            if order is not None and wanted:
+                row.state, row.try_at = CaOrderState.PLACED, now
             site = session.get_one(Site, row.site_id)
-            note(session, site, kind, url, now=now, ca_order=row)
-            if not stands and row.url is None:
+            note(session, site, "placed" if wanted else "placed_too_late", url, now=now, ca_order=row)
+            if row.url is None:
                 row.url = url
-                note(session, site, LEFT_AT_CA, "it ended here while it was placed", now=now, ca_order=row)
+                if not wanted:
+                    note(session, site, LEFT_AT_CA, "it ended here while it was placed", now=now, ca_order=row)
     except Transient as error:
         raise OutcomeUnknown(f"placed, and not written down: {error}") from None
-    if stands:
-        return url
-    ca.cancel(url)
-    return None
+    if not wanted:
+        ca.cancel(url)
+    return url if wanted and order is not None else None
 
 
 def _take_in(office: Office, claimed: _Claimed, chain: str, *, now: datetime) -> None:
@@ -194,8 +196,9 @@ def _waits(office: Office, claimed: _Claimed, placed: Placed, *, now: datetime) 
             return
         waited = now - order.created_at
         order.try_at = now + min(max(_BUSY, waited / 4), _MOST)
+        order.reason = "wanted" if placed.wanted else None
         if placed.wanted and placed.wanted != order.problem:
-            order.problem, order.reason = placed.wanted, "wanted"
+            order.problem = placed.wanted
             note(session, session.get_one(Site, order.site_id), "wanted", placed.wanted, now=now, ca_order=order)
 
 

@@ -52,18 +52,26 @@ def note_told(office: Office, successor: Certificate, *, now: datetime) -> None:
 
 
 def waits_for_dns(
-    office: Office, current: Certificate | None, successor: Certificate, plan: Replacement, *, now: datetime
+    office: Office,
+    told: Told | None,
+    current: Certificate | None,
+    successor: Certificate,
+    plan: Replacement,
+    *,
+    now: datetime,
 ) -> bool:
     """Whether a swap waits because the DNS has not told of the new key for as long as old records are remembered.
 
-    It does only where the DNS told of the key in service, so that somebody goes by it; and no longer than the old
-    certificate lives to see another Saturday: an outage is worse.
+    `told` is what came of telling it just now, None where that failed: then it waits if the DNS told of the key in
+    service, so that somebody may go by it. It waits no longer than the old certificate lives to see another Saturday:
+    an outage is worse.
     """
-    if current is None:
+    if current is None or (told is not None and not told.signed):
         return False
     with reading(office.sessions) as session:
-        goes_by_it, told = _told_at(session, current) is not None, _told_at(session, successor)
-    if not goes_by_it or (told is not None and told + KEPT_IN_DNS <= now):
+        goes_by_it = told is not None or _told_at(session, current) is not None
+        since = _told_at(session, successor)
+    if not goes_by_it or (since is not None and since + KEPT_IN_DNS <= now):
         return False
     return plan.swap.end + KS_PLAN.margin <= current.not_after
 

@@ -13,7 +13,9 @@ from blocks.errors import Refused, Transient
 from blocks.ledger import Certificate, CertificateEvent, CertificateState, Site, reading, transaction
 from blocks.office import Office
 from blocks.terms.base import Verdict
-from blocks.terms.certificate_plan import ReplacementFacts, replacement_announced
+from blocks.terms.certificate_facts import KS_PLAN
+from blocks.terms.certificate_plan import ReplacementFacts, replacement_announced, told_by
+from blocks.terms.zones import MOSCOW
 from tasks.ca_orders import note
 from tasks.certificate_revocation import WITHDRAWN
 from tasks.sites import COMPLEX
@@ -51,23 +53,26 @@ def _planned(row: Certificate, now: datetime, taken_back: str) -> str:
         emergency=row.emergency or "",
     )
     decision = replacement_announced(facts)
-    if decision.verdict is Verdict.REFUSED and taken_back:
+    if decision.verdict is Verdict.REFUSED and taken_back and row.announced_at is not None:
         decision = replacement_announced(facts.model_copy(update={"emergency": taken_back}))
     return f"{decision.verdict.value}: {decision.what}"
 
 
 def _taken_back(session: Session, row: Certificate) -> str:
-    """Why one that was issued before this one, since what it replaces came into service, was taken back; or empty."""
-    former = session.get(Certificate, row.replaces_id) if row.replaces_id is not None else None
-    query = (
-        select(CertificateEvent.why)
-        .join(Certificate, Certificate.id == CertificateEvent.certificate_id)
-        .where(Certificate.site_id == row.site_id, Certificate.id < row.id, CertificateEvent.kind == WITHDRAWN)
-        .order_by(CertificateEvent.id.desc())
+    """Why one that was announced before was taken back, too late for a month's notice of this one; else empty."""
+    if row.swap_at is None:
+        return ""
+    announced = select(CertificateEvent.certificate_id).where(
+        CertificateEvent.site_id == row.site_id, CertificateEvent.kind == "announced"
     )
-    if former is not None:
-        query = query.where(Certificate.id > former.id)
-    said = session.scalar(query.limit(1))
+    said = session.scalar(
+        select(CertificateEvent.why)
+        .where(CertificateEvent.site_id == row.site_id, CertificateEvent.kind == WITHDRAWN)
+        .where(CertificateEvent.certificate_id < row.id, CertificateEvent.certificate_id.in_(announced))
+        .where(CertificateEvent.at > told_by(row.swap_at, MOSCOW) - KS_PLAN.work)
+        .order_by(CertificateEvent.id.desc())
+        .limit(1)
+    )
     return f"{said.partition(':')[0]} of one that was announced before" if said else ""
 
 

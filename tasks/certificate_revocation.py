@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Select, or_, select
@@ -13,7 +12,8 @@ from blocks.ledger import Certificate, CertificateEvent, CertificateState, Site,
 from blocks.office import Office
 from blocks.terms.certificate_notice import Emergency
 from tasks.ca_orders import note
-from tasks.sites import in_service, issued_by
+from tasks.certificate_state import EMERGENCY
+from tasks.sites import issued_by
 
 KEY_COMPROMISE = 1
 DISTRUSTED = frozenset({Emergency.KEY_COMPROMISE.value, Emergency.REVOKED_BY_CA.value})
@@ -31,10 +31,10 @@ def revoke_known(office: Office, site_id: int, *, now: datetime) -> bool:
     """
     with reading(office.sessions) as session:
         site = session.get_one(Site, site_id)
-        found = [*_former(session, site), *_withdrawn(session, site)]
-        known = [(row, why, issued_by(session, site, row)) for row, why in found if row.not_after > now]
+        found = session.execute(_distrusted(now).where(Certificate.site_id == site_id)).all()
+        known = {row.id: (row, said.partition(":")[0], issued_by(session, site, row)) for row, said in found}
     failed: DogovorError | None = None
-    for row, why, authority in known:
+    for row, why, authority in known.values():
         try:
             if why == Emergency.KEY_COMPROMISE.value:
                 office.ca(authority).revoke(row.chain, KEY_COMPROMISE)
@@ -51,33 +51,17 @@ def revoke_known(office: Office, site_id: int, *, now: datetime) -> bool:
 
 
 def sites_to_revoke_at(session: Session, *, now: datetime) -> frozenset[int]:
-    """The sites with a certificate that was taken back before it served and has yet to be revoked."""
-    query = _taken_back().where(Certificate.not_after > now).with_only_columns(Certificate.site_id)
-    return frozenset(session.scalars(query))
+    """The sites with a certificate that is not to be trusted any more and has yet to be revoked."""
+    return frozenset(session.scalars(_distrusted(now).with_only_columns(Certificate.site_id)))
 
 
-def _former(session: Session, site: Site) -> Iterator[tuple[Certificate, str]]:
-    """What was replaced in an emergency, with its reason."""
-    current = in_service(session, site)
-    if current is None or current.emergency not in DISTRUSTED or current.replaces_id is None:
-        return
-    former = session.get_one(Certificate, current.replaces_id)
-    if former.revoked_at is None and former.state is CertificateState.RETIRED:
-        yield former, str(current.emergency)
-
-
-def _withdrawn(session: Session, site: Site) -> Iterator[tuple[Certificate, str]]:
-    """What was taken back before it served, with its reason."""
-    query = _taken_back().where(Certificate.site_id == site.id)
-    for row, said in session.execute(query).all():
-        yield row, said.partition(":")[0]
-
-
-def _taken_back() -> Select[tuple[Certificate, str]]:
+def _distrusted(now: datetime) -> Select[tuple[Certificate, str]]:
+    """What serves no more and was replaced in an emergency, or taken back before it served, each with its reason."""
     return (
         select(Certificate, CertificateEvent.why)
         .join(CertificateEvent, CertificateEvent.certificate_id == Certificate.id)
         .where(Certificate.state == CertificateState.RETIRED, Certificate.revoked_at.is_(None))
-        .where(CertificateEvent.kind == WITHDRAWN, or_(*(CertificateEvent.why.startswith(each) for each in DISTRUSTED)))
+        .where(Certificate.not_after > now, CertificateEvent.kind.in_((WITHDRAWN, EMERGENCY)))
+        .where(or_(*(CertificateEvent.why.startswith(each) for each in DISTRUSTED)))
         .order_by(Certificate.id)
     )

@@ -25,17 +25,17 @@ from blocks.terms.certificate_facts import Replacement
 from blocks.terms.certificate_notice import Emergency
 from tasks.ca_following import follow
 from tasks.ca_orders import ALLOWED, OPEN_STATES, UNANSWERED, Wanted, leave, note, order_certificate
-from tasks.certificate_dns import note_told, tell_keys, waits_for_dns
+from tasks.certificate_dns import Told, note_told, tell_keys, waits_for_dns
 from tasks.certificate_install import install
 from tasks.certificate_judged import judge
 from tasks.certificate_publication import announce, publish
 from tasks.certificate_revocation import revoke_known
-from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of, plans_of
+from tasks.certificate_state import EMERGENCY, SiteNow, look_at, plan_of, plans_of, site_now
 from tasks.sites import COMPLEX, drop_leftovers, ended_lately, find_site, issued_by
 
 _PATIENCE = timedelta(seconds=20)
 _ASK_AGAIN = timedelta(days=1)
-_ORDER_AGAIN = timedelta(days=1)
+_ORDER_AGAIN, _HURRIED_AGAIN = timedelta(days=1), timedelta(hours=1)
 
 
 @dataclass
@@ -141,7 +141,7 @@ def _bring(work: _Work, certificate_id: int) -> bool:
     successor = seen.coming[number]
     _set_window(work, successor.id, plans_of(seen, now=work.now)[number])
     published = work.tried("published", lambda: publish(work.office, successor.id, now=work.now))
-    _tell_dns(work, successor)
+    told = _tell_dns(work, successor)
     if published:
         work.tried("announced", lambda: _announced(work, successor.id))
     seen = work.look()
@@ -150,7 +150,7 @@ def _bring(work: _Work, certificate_id: int) -> bool:
     plan = plans_of(seen, now=work.now)[number]
     _set_window(work, successor.id, plan)
     due = number == 0 and plan.swap.start <= work.now < plan.swap.end
-    if due and waits_for_dns(work.office, seen.current, successor, plan, now=work.now):
+    if due and waits_for_dns(work.office, told, seen.current, successor, plan, now=work.now):
         work.turn.faults.append("the swap waits until the DNS has told of the new key for ten minutes")
     elif due:
         _install(work, successor)
@@ -249,30 +249,33 @@ def _ask(work: _Work, seen: SiteNow) -> bool:
 
 def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> None:
     """Have the next after all others ordered and the CA followed for a moment. What is held or was refused waits."""
-    last = seen.coming[-1] if seen.coming else seen.current
-    order, replaces = seen.order, last.fingerprint if last is not None else None
-    stands = order is not None and order.replaces == replaces
-    if order is not None and order.state is CaOrderState.HELD and _changed(seen):
-        _give_up(work, order.id)
+    order = seen.order
+    stands = order is not None and order.replaces == _last_of(seen)
+    if order is not None and order.state is CaOrderState.HELD and (why := _no_use(seen, purpose)):
+        _give_up(work, order.id, why)
     elif order is not None and stands and order.state is CaOrderState.HELD:
         work.turn.faults.append(f"the order at {order.authority} is held: {order.problem}")
         return
+    wait = _HURRIED_AGAIN if purpose == EMERGENCY else _ORDER_AGAIN
     refused = order is not None and stands and order.state is CaOrderState.REFUSED
-    if order is not None and refused and (order.ended_at or work.now) + _ORDER_AGAIN > work.now:
+    if order is not None and refused and (order.ended_at or work.now) + wait > work.now:
         work.turn.faults.append(f"{order.authority} refused: {order.problem}")
         return
     with transaction(work.office.sessions) as session:
         site = session.get_one(Site, work.site_id)
+        one_at_a_time(session, f"site {site.slug}")
+        replaces = _last_of(site_now(session, site))
         wanted = Wanted(purpose=purpose, give_up_at=give_up_at, replaces=replaces)
         made = order_certificate(session, work.office.sealer, site, wanted, now=work.now)
         if order is None or made.id != order.id:
             work.turn.did.append(f"ordered ({purpose})")
-        authority, due = made.authority, made.try_at <= work.now
+        authority, due, refusals = made.authority, made.try_at <= work.now, made.attempts
     if authority in work.away and purpose == "renewal":
         return
     state = follow(work.office, work.site_id, worker=work.worker, now=work.now, patience=_PATIENCE)
     newest = work.look().order
-    if due and newest is not None and newest.state in OPEN_STATES and newest.reason in UNANSWERED:
+    open_still = newest is not None and newest.state in OPEN_STATES and newest.attempts == refusals
+    if due and newest is not None and open_still and newest.reason in UNANSWERED:
         work.away.add(authority)
     if state is CaOrderState.ISSUED:
         work.turn.did.append("issued")
@@ -280,17 +283,27 @@ def _order(work: _Work, seen: SiteNow, purpose: str, give_up_at: datetime) -> No
         work.turn.faults.append(f"{authority}: the order is {state}")
 
 
-def _changed(seen: SiteNow) -> bool:
-    """Whether the newest order is for other names than its site has, or at another CA."""
+def _last_of(seen: SiteNow) -> str | None:
+    """The fingerprint of what the next one replaces: the last that comes, else what is in service."""
+    last = seen.coming[-1] if seen.coming else seen.current
+    return last.fingerprint if last is not None else None
+
+
+def _no_use(seen: SiteNow, purpose: str) -> str:
+    """Why a held order is not what is wanted now; empty where it is: then a person has it go on."""
     order = seen.order
-    return order is not None and (order.names, order.authority) != (seen.site.names, seen.site.authority)
+    if order is not None and (order.names, order.authority) != (seen.site.names, seen.site.authority):
+        return "its site has other names now, or another CA"
+    if order is not None and purpose == EMERGENCY and order.purpose != EMERGENCY:
+        return "its site is replaced at once, and it was held before"
+    return ""
 
 
-def _give_up(work: _Work, order_id: int) -> None:
+def _give_up(work: _Work, order_id: int, why: str) -> None:
     with transaction(work.office.sessions) as session:
         order = session.get_one(CaOrder, order_id, with_for_update=True)
         if order.state is CaOrderState.HELD:
-            leave(session, order, "its site has other names now, or another CA", now=work.now)
+            leave(session, order, why, now=work.now)
             work.turn.did.append("a held order given up")
 
 
@@ -304,16 +317,17 @@ def _set_window(work: _Work, certificate_id: int, plan: Replacement) -> None:
             note(session, site, "swap_planned", told, now=work.now, clause="KS-3.8", certificate=row)
 
 
-def _tell_dns(work: _Work, row: Certificate) -> None:
-    """Have the DNS tell of a key, and write down when it was first told where anybody goes by it."""
+def _tell_dns(work: _Work, row: Certificate) -> Told | None:
+    """Have the DNS tell of a key, and write down since when it does where anybody goes by it; None where it failed."""
+    came: list[Told] = []
 
     def tell() -> bool:
-        told = tell_keys(work.office, work.site_id, now=work.now)
-        if told.signed:
+        came.append(tell_keys(work.office, work.site_id, now=work.now))
+        if came[0].signed:
             note_told(work.office, row, now=work.now)
-        return told.changed
+        return came[0].changed
 
-    work.tried("keys in the DNS", tell)
+    return came[0] if work.tried("keys in the DNS", tell) else None
 
 
 def _clear_dns(work: _Work) -> None:

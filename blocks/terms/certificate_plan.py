@@ -200,11 +200,14 @@ def _best(
 def _first(facts: PlanFacts, terms: PlanTerms, keeping: Sequence[Interval]) -> Interval | None:
     """The first window that leaves time to work before its notice, and then that one for as long as it keeps it.
 
-    None where that was missed: letters which do not arrive put the swap off once, and not every week.
+    Where that is missed, the first whose month begins after it: letters that do not arrive put a swap off by a month,
+    not every week by one.
     """
     chosen = facts.successor.swap if facts.successor else None
+    if chosen in keeping:
+        return chosen
     if chosen is not None:
-        return chosen if chosen in keeping else None
+        return next((window for window in keeping if _announce_by(terms, window) >= chosen.start), None)
     roomy = [window for window in keeping if facts.now <= _announce_by(terms, window) - terms.work]
     return next(iter(roomy or keeping), None)
 

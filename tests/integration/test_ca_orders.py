@@ -30,6 +30,7 @@ from blocks.ledger import (
 from blocks.office import Office
 from tasks import ssl_orders
 from tasks.ca_advance import advance
+from tasks.ca_leftovers import cancel_leftovers
 from tasks.ca_orders import Wanted, again, due_orders, open_site, order_certificate
 from tasks.sites import retire_site
 from tests.work import NOW
@@ -205,6 +206,54 @@ def test_an_order_that_ends_while_it_is_placed_is_ended_at_its_ca_too_and_stays_
     assert len(ca.cancelled) == 1
     assert due_orders(office.sessions, now=NOW + timedelta(days=1)) == []
     assert issued(office) == []
+
+
+def held(office: Office) -> None:
+    with transaction(office.sessions) as session:
+        session.scalars(select(CaOrder)).one().state = CaOrderState.HELD
+
+
+def test_an_order_that_is_held_while_it_is_placed_waits_at_its_ca_for_a_person(office: Office) -> None:
+    order = ordered(office)
+    ca = Interrupting(office, lambda: held(office))
+    assert advance(office, order, worker="a", now=NOW) is CaOrderState.HELD
+    assert ca.cancelled == []
+    with transaction(office.sessions) as session:
+        row = session.get_one(CaOrder, order)
+        assert row.url is not None
+        again(session, office.sealer, row, why="go on", who="О. Петрова", now=NOW)
+    assert advance(office, order, worker="b", now=NOW) is CaOrderState.ISSUED
+    assert ca.asked == ["place"], "nothing is placed twice"
+
+
+def test_an_order_that_ended_while_it_was_placed_ends_at_its_ca_even_if_that_is_away_first(office: Office) -> None:
+    order = ordered(office)
+    ca = Interrupting(office, lambda: retire(office))
+    cancel, answers = ca.cancel, [Transient("away"), Transient("away")]
+
+    def away(url: str) -> None:
+        if answers:
+            raise answers.pop()
+        cancel(url)
+
+    vars(ca)["cancel"] = away
+    advance(office, order, worker="a", now=NOW)
+    assert cancel_leftovers(office, now=NOW) == []
+    assert len(cancel_leftovers(office, now=NOW)) == 1
+    assert len(ca.cancelled) == 1
+    assert cancel_leftovers(office, now=NOW) == []
+
+
+def test_what_is_left_at_a_ca_waits_for_an_order_of_the_same_names(office: Office) -> None:
+    order = ordered(office)
+    ca = Interrupting(office, lambda: retire(office))
+    vars(ca)["cancel"] = lambda _: (_ for _ in ()).throw(Transient("away"))
+    advance(office, order, worker="a", now=NOW)
+    del vars(ca)["cancel"]
+    again_ordered = ordered(office)
+    assert cancel_leftovers(office, now=NOW) == []
+    advance(office, again_ordered, worker="a", now=NOW)
+    assert len(cancel_leftovers(office, now=NOW)) == 1
 
 
 def test_what_is_issued_for_an_order_that_ended_meanwhile_goes_nowhere(office: Office) -> None:

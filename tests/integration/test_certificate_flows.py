@@ -22,6 +22,7 @@ from tasks.ca_following import follow
 from tasks.ca_orders import Wanted, order_certificate
 from tasks.certificate_acts import issue
 from tasks.certificate_forms import EmergencyForm, IssueForm
+from tasks.certificate_judged import judge
 from tasks.certificate_places import Place
 from tasks.certificate_tlsa import HostKeys
 from tests.rotation_work import SLUG, begun, ca_of, emergency, events, letters, pass_, rows, shown, states, two_coming
@@ -198,6 +199,54 @@ def test_ks_3_8_what_comes_late_because_another_was_taken_back_is_an_exception_w
     assert why.startswith("allowed: no planned replacement but an emergency: key_compromise of one that was announced")
 
 
+@pytest.mark.clause("KS-3.8")
+def test_ks_3_8_what_comes_late_for_another_reason_is_no_exception(house: Office, clock: list[datetime]) -> None:
+    begun(house)
+    name_added(house)
+    pass_(house, NOW + DAY)
+    clock.append(NOW + 2 * DAY)
+    replace_certificate_now.fn(form(rows(house)[1].fingerprint), dry_run=False)
+    with transaction(house.sessions) as session:
+        row = session.get_one(Certificate, rows(house)[2].id)
+        row.announced_at = (row.swap_at or NOW) - 3 * DAY
+    judge(house, row.id, now=NOW + 40 * DAY)
+    assert [why.startswith("refused") for why in events(house, "swap")] == [True]
+
+
+def test_an_emergency_waits_for_no_order_that_was_held_before_it(house: Office, server: TlsSite) -> None:
+    first = begun(house)
+    ca_of(house).moods = [Refused("account", "the account is closed")]
+    pass_(house, NOW + 50 * DAY)
+    turn = emergency(house, Emergency.KEY_COMPROMISE, NOW + 51 * DAY)
+    assert turn.faults == []
+    assert shown(server) != first.fingerprint
+    assert states(house) == [CertificateState.REVOKED, CertificateState.IN_SERVICE]
+
+
+def test_a_known_key_of_a_site_that_ends_is_revoked_all_the_same(
+    house: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begun(house)
+    ca = ca_of(house)
+    answers: list[Exception | None] = [Transient("away"), None]
+    revoked: list[str] = []
+
+    def revoke(chain: str, reason: int) -> None:
+        assert reason == 1
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+        revoked.append(chain)
+
+    monkeypatch.setattr(ca, "revoke", revoke)
+    emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
+    assert revoked == []
+    at = house.certificates_at
+    vars(house)["certificates_at"] = at.model_copy(update={"site": ()})
+    pass_(house, NOW + 10 * DAY)
+    assert revoked == [first.chain]
+    assert states(house)[0] is CertificateState.REVOKED
+
+
 def test_a_held_order_for_a_name_that_is_not_wanted_any_more_keeps_no_replacement_back(
     house: Office, server: TlsSite
 ) -> None:
@@ -296,14 +345,23 @@ def test_a_swap_that_has_no_other_saturday_waits_for_no_name_server(
     assert shown(server) == rows(house)[1].fingerprint
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["unsigned", "never-told"])
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ({"signed": False}, {"signed": False}),
+        ({"signed": True}, {"signed": False}),
+        ({"away": True}, {"away": True}),
+        ({"signed": False}, {"away": True}),
+    ],
+    ids=["unsigned", "unsigned-since", "never-told", "unsigned-and-away"],
+)
 def test_a_swap_waits_for_no_records_that_nobody_goes_by(
-    house: Office, server: TlsSite, monkeypatch: pytest.MonkeyPatch, known: bool
+    house: Office, server: TlsSite, monkeypatch: pytest.MonkeyPatch, before: dict[str, bool], then: dict[str, bool]
 ) -> None:
     dns = Dns(monkeypatch)
-    dns.signed, dns.away = False, not known
+    vars(dns).update(before)
     begun(house)
-    dns.away = True
+    vars(dns).update(then)
     swap = until_ordered(house)
     pass_(house, swap + MINUTE)
     assert shown(server) == rows(house)[1].fingerprint
