@@ -25,7 +25,20 @@ from tasks.certificate_forms import EmergencyForm, IssueForm
 from tasks.certificate_judged import judge
 from tasks.certificate_places import Place
 from tasks.certificate_tlsa import HostKeys
-from tests.rotation_work import SLUG, begun, ca_of, emergency, events, letters, pass_, rows, shown, states, two_coming
+from tests.rotation_work import (
+    SLUG,
+    Moody,
+    begun,
+    ca_of,
+    emergency,
+    events,
+    letters,
+    pass_,
+    rows,
+    shown,
+    states,
+    two_coming,
+)
 from tests.servers.tls_site import TlsSite
 from tests.work import DAY, MINUTE, NOW
 
@@ -154,14 +167,8 @@ def test_when_one_between_others_is_taken_back_the_one_before_holds_and_the_one_
     assert events(house, "dropped") == []
 
 
-def test_a_known_key_is_revoked_too_where_nobody_here_installs_its_certificate_when_its_ca_answers(
-    house: Office, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = IssueForm(names=("shop.test",), authority="local", operator="О. Петрова")
-    site = issue(house, wanted, now=NOW)
-    follow(house, site, worker="test", now=NOW, patience=timedelta(0))
-    [row] = rows(house)
-    ca = ca_of(house)
+def revoking_later(office: Office, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the CA revokes because its key is known; it is away when it is asked first."""
     answers: list[Exception | None] = [Transient("away"), None]
     revoked: list[str] = []
 
@@ -171,7 +178,18 @@ def test_a_known_key_is_revoked_too_where_nobody_here_installs_its_certificate_w
             raise answer
         revoked.append(chain)
 
-    monkeypatch.setattr(ca, "revoke", revoke)
+    monkeypatch.setattr(ca_of(office), "revoke", revoke)
+    return revoked
+
+
+def test_a_known_key_is_revoked_too_where_nobody_here_installs_its_certificate_when_its_ca_answers(
+    house: Office, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = IssueForm(names=("shop.test",), authority="local", operator="О. Петрова")
+    site = issue(house, wanted, now=NOW)
+    follow(house, site, worker="test", now=NOW, patience=timedelta(0))
+    [row] = rows(house)
+    revoked = revoking_later(house, monkeypatch)
     said = form(row.fingerprint).model_copy(update={"slug": "shop.test", "slug_again": "shop.test"})
     assert "not yet well" in replace_certificate_now.fn(said, dry_run=False)
     pass_(house, NOW + DAY)
@@ -227,17 +245,7 @@ def test_a_known_key_of_a_site_that_ends_is_revoked_all_the_same(
     house: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = begun(house)
-    ca = ca_of(house)
-    answers: list[Exception | None] = [Transient("away"), None]
-    revoked: list[str] = []
-
-    def revoke(chain: str, reason: int) -> None:
-        assert reason == 1
-        if (answer := answers.pop(0)) is not None:
-            raise answer
-        revoked.append(chain)
-
-    monkeypatch.setattr(ca, "revoke", revoke)
+    revoked = revoking_later(house, monkeypatch)
     emergency(house, Emergency.KEY_COMPROMISE, NOW + DAY)
     assert revoked == []
     at = house.certificates_at
@@ -367,16 +375,21 @@ def test_a_swap_waits_for_no_records_that_nobody_goes_by(
     assert shown(server) == rows(house)[1].fingerprint
 
 
+def retired_with_an_order(office: Office) -> Moody:
+    """The site is retired while its renewal is under way at a busy CA; that CA."""
+    ca = ca_of(office)
+    ca.moods = [Transient("busy", retry_after=timedelta(days=1))]
+    pass_(office, NOW + 50 * DAY)
+    vars(office)["certificates_at"] = office.certificates_at.model_copy(update={"site": ()})
+    pass_(office, NOW + 50 * DAY + MINUTE)
+    return ca
+
+
 def test_the_order_of_a_retired_site_ends_at_its_ca_too_when_that_answers(
     house: Office, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun(house)
-    ca = ca_of(house)
-    ca.moods = [Transient("busy", retry_after=timedelta(days=1))]
-    pass_(house, NOW + 50 * DAY)
-    at = house.certificates_at
-    vars(house)["certificates_at"] = at.model_copy(update={"site": ()})
-    pass_(house, NOW + 50 * DAY + MINUTE)
+    ca = retired_with_an_order(house)
     with reading(house.sessions) as session:
         order = session.scalars(select(CaOrder).order_by(CaOrder.id.desc())).first()
     assert order is not None
@@ -401,11 +414,7 @@ def test_an_order_at_a_ca_that_no_settings_name_is_told_once_and_tried_again(
     house: Office, clock: list[datetime]
 ) -> None:
     begun(house)
-    ca_of(house).moods = [Transient("busy", retry_after=timedelta(days=1))]
-    pass_(house, NOW + 50 * DAY)
-    at = house.certificates_at
-    vars(house)["certificates_at"] = at.model_copy(update={"site": ()})
-    pass_(house, NOW + 50 * DAY + MINUTE)
+    retired_with_an_order(house)
     vars(house)["_authorities"].clear()
     vars(house)["certificates_at"] = house.certificates_at.model_copy(update={"authority": ()})
     clock.append(NOW + 50 * DAY + 2 * MINUTE)
@@ -424,12 +433,7 @@ def test_an_order_that_its_ca_does_not_end_is_asked_for_no_more(
     house: Office, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun(house)
-    ca = ca_of(house)
-    ca.moods = [Transient("busy", retry_after=timedelta(days=1))]
-    pass_(house, NOW + 50 * DAY)
-    at = house.certificates_at
-    vars(house)["certificates_at"] = at.model_copy(update={"site": ()})
-    pass_(house, NOW + 50 * DAY + MINUTE)
+    ca = retired_with_an_order(house)
     asked: list[str] = []
 
     def cancel(url: str) -> None:
