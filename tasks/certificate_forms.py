@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from blocks.clients.ca.addresses import DomainName, Name
 from blocks.terms.certificate_notice import Emergency
@@ -14,7 +14,9 @@ from tasks.order_forms import Form, Line
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,180}$", examples=["mail.example.net"])]
 Person = Annotated[Line, Field(max_length=120)]
 Fingerprint = Annotated[
-    str, BeforeValidator(lambda text: str(text).replace(":", "").strip().lower()), Field(pattern=r"^([0-9a-f]{64})?$")
+    str,
+    Field(pattern=r"^\s*(([0-9A-Fa-f]{2}:?){32})?\s*$"),
+    AfterValidator(lambda text: text.replace(":", "").strip().lower()),
 ]
 Reason = Annotated[Line, Field(max_length=500)]
 
