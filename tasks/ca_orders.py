@@ -103,9 +103,10 @@ def order_certificate(session: Session, sealer: Sealer, site: Site, wanted: Want
     return order
 
 
-def open_order(session: Session, site_id: int) -> CaOrder | None:
-    """The order of a site that has not ended: under way, or held."""
-    return session.scalar(select(CaOrder).where(CaOrder.open_key == site_id))
+def open_order(session: Session, site_id: int, *, locked: bool = False) -> CaOrder | None:
+    """The order of a site that has not ended: under way, or held; `locked` until the transaction ends."""
+    query = select(CaOrder).where(CaOrder.open_key == site_id)
+    return session.scalar(query.with_for_update() if locked else query)
 
 
 def due_orders(sessions: Sessions, *, now: datetime) -> list[int]:

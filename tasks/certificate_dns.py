@@ -35,12 +35,12 @@ def tell_keys(office: Office, site_id: int, *, now: datetime) -> Told:
     with reading(office.sessions) as session:
         site = session.get_one(Site, site_id)
         order = session.get(Order, site.order_id) if site.order_id is not None else None
-    complex_tells = COMPLEX in site.consumers and order is not None
-    if order is not None and complex_tells:
-        complex_of(office, order.number).publish_names(site.slug)
+    served = order if COMPLEX in site.consumers else None
+    if served is not None:
+        complex_of(office, served.number).publish_names(site.slug)
     kept = keep_tlsa(office, site_id, now=now)
     changed = any(each.added or each.dropped for each in kept)
-    return Told(changed, complex_tells or any(each.signed for each in kept))
+    return Told(changed, served is not None or any(each.signed for each in kept))
 
 
 def note_told(office: Office, successor: Certificate, *, now: datetime) -> None:

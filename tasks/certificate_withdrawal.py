@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from blocks.errors import Refused
-from blocks.ledger import CaOrder, Certificate, CertificateState, one_at_a_time, transaction
+from blocks.ledger import Certificate, CertificateState, one_at_a_time, transaction
 from blocks.office import Office
 from blocks.terms.certificate_notice import Emergency
-from tasks.ca_orders import note
+from tasks.ca_orders import note, open_order
 from tasks.certificate_revocation import WITHDRAWN
 from tasks.certificate_state import SiteNow
 from tasks.sites import coming, find_site, lift_promises
@@ -54,7 +54,7 @@ def withdraw(
 
 
 def _close_chain(session: Session, row: Certificate) -> None:
-    order = session.scalar(select(CaOrder).where(CaOrder.open_key == row.site_id).with_for_update())
+    order = open_order(session, row.site_id, locked=True)
     before = session.get(Certificate, row.replaces_id) if row.replaces_id is not None else None
     for following in session.scalars(select(Certificate).where(Certificate.replaces_id == row.id)):
         following.replaces_id = row.replaces_id

@@ -18,7 +18,7 @@ from blocks.ledger import (
     Site,
     one_at_a_time,
 )
-from tasks.ca_orders import leave, note
+from tasks.ca_orders import leave, note, open_order
 from tasks.obligations import lift
 
 COMPLEX = "complex"
@@ -131,7 +131,7 @@ def retire_site(session: Session, site: Site, why: str, *, now: datetime, who: s
     """Nothing is shown here any more: what is open at the CA ends, what was issued is retired, the keys go."""
     if site.retired_at is not None:
         return
-    order = session.scalar(select(CaOrder).where(CaOrder.open_key == site.id).with_for_update())
+    order = open_order(session, site.id, locked=True)
     if order is not None:
         leave(session, order, why, who=who, now=now)
     for certificate in session.scalars(

@@ -271,7 +271,7 @@ class AcmeCa:
     def _judged(self, url: str, order: Order, now: datetime, put: AtSpots | None) -> Placed:
         """An INVALID order: what did not work out is raised, what the CA decided is returned."""
         found = self._authorizations(order)
-        self._clean(order, put)
+        self._clean(order, put, found)
         failed = {
             each.identifier.value: way.error for each in found for way in each.challenges if way.error is not None
         }
@@ -286,11 +286,11 @@ class AcmeCa:
             raise Refused("order_expired", f"{self.name} kept the order {url} no longer")
         return _placed(url, order)
 
-    def _clean(self, order: Order, put: AtSpots | None = None) -> None:
+    def _clean(self, order: Order, put: AtSpots | None = None, found: Sequence[Authorization] | None = None) -> None:
         """Take an order's proofs away. Where that fails they stay, few at a name: it keeps no certificate back."""
         try:
             if put is None:
-                put = self._dns.spots(self._proofs(self._authorizations(order)))
+                put = self._dns.spots(self._proofs(self._authorizations(order) if found is None else found))
             self._dns.remove(put)
         except DogovorError as error:
             names = ", ".join(each.value for each in order.identifiers)
